@@ -1,0 +1,47 @@
+# Needs Python 3.11 or newer, make and a package index; everything goes into .venv. PYTHON=... picks the interpreter.
+# ARGS=... goes to the router (make run ARGS="--port 9000") or to pytest (make test ARGS="-k resume").
+
+BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help run test test-recordings check lint types format lock clean venv venv-dev
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
+
+run: venv ## install what is needed, once, and start the router
+	@exec $(BIN)/hermes-router serve $(ARGS)
+
+test: lint types ## lint, types and the test suite
+	$(PYTEST) -m "not recordings" $(ARGS)
+
+test-recordings: venv-dev ## replay recorded provider traffic from the folder RECORDINGS_DIR
+	$(PYTEST) -m recordings $(ARGS)
+
+check: test test-recordings ## all that CI runs
+
+lint: venv-dev ## ruff: rules and format
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: venv-dev ## mypy
+	$(BIN)/mypy
+
+format: venv-dev ## rewrite the code as ruff wants it
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+lock: ## resolve the dependencies again (ARGS=--upgrade: take the newest)
+	@sh scripts/lock.sh $(ARGS)
+
+clean: ## remove .venv, caches and builds
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+	find src tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +
+
+venv:
+	@sh scripts/venv.sh run
+
+venv-dev:
+	@sh scripts/venv.sh dev

@@ -1,0 +1,1 @@
+"""The words everything else is written in: requests, events, faults. No I/O, no provider names."""

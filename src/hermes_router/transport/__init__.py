@@ -1,0 +1,1 @@
+"""How bytes reach a provider. Everyone else imports ``base``; only server/app.py names a client."""

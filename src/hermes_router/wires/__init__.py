@@ -1,0 +1,1 @@
+"""Outbound formats. Adding one: a module here and a row in ``registry.py``."""
