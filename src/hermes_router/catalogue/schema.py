@@ -122,6 +122,15 @@ class Quirks(Table, frozen=True):
         return msgspec.structs.replace(base, **said) if said else base
 
 
+class Timeouts(Table, frozen=True):
+    """Seconds an attempt may take to connect, to give its first event, between events, and in all. None: the setting."""
+
+    connect: float | None = None
+    first_event: float | None = None
+    gap: float | None = None
+    total: float | None = None
+
+
 class ModelSpec(Table, frozen=True):
     """One model. ``price`` is USD per million tokens in and out; ``tier`` 1 is the strongest, 5 the weakest.
 
@@ -147,6 +156,7 @@ class ModelSpec(Table, frozen=True):
     note: str = ""
     source: str = ""
     quirks: Quirks = Quirks()
+    timeouts: Timeouts = Timeouts()
 
 
 class EmbedSpec(Table, frozen=True):
@@ -242,6 +252,7 @@ class ProviderSpec(Table, frozen=True):
     limit_headers: tuple[LimitHeaders, ...] = ()
     failed_calls_count: bool = False
     """Whether a refused or failed call is counted against the quota."""
+    timeouts: Timeouts = Timeouts()
     note: str = ""
 
 

@@ -1,0 +1,70 @@
+"""What a model can do, as bits, so that filtering thousands of deployments is two integer operations each."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from enum import IntFlag
+
+from .schema import ModelSpec, Quirks
+
+
+class Ability(IntFlag):
+    """Needs and abilities speak the same bits."""
+
+    TOOLS = 1
+    PARALLEL_TOOLS = 2
+    VISION = 4
+    IMAGE_URLS = 8
+    DOCUMENTS = 16
+    AUDIO = 32
+    JSON_SCHEMA = 64
+    SCHEMA_WITH_TOOLS = 128
+    SCHEMA_WITH_STREAM = 256
+    PREFILL = 512
+
+
+WORDS = {
+    Ability.TOOLS: "tools",
+    Ability.PARALLEL_TOOLS: "parallel tool calls",
+    Ability.VISION: "images",
+    Ability.IMAGE_URLS: "images by URL",
+    Ability.DOCUMENTS: "documents",
+    Ability.AUDIO: "audio",
+    Ability.JSON_SCHEMA: "json_schema",
+    Ability.SCHEMA_WITH_TOOLS: "json_schema together with tools",
+    Ability.SCHEMA_WITH_STREAM: "json_schema in a stream",
+    Ability.PREFILL: "continuing an assistant turn",
+}
+
+
+def abilities(model: ModelSpec, quirks: Quirks, carries: Collection[str]) -> tuple[Ability, Ability]:
+    """(known to be able, known to be unable); what is in neither is unknown. ``carries`` is the wire's."""
+    image = "image" in carries
+    facts: dict[Ability, bool | None] = {
+        Ability.TOOLS: model.tools,
+        Ability.PARALLEL_TOOLS: False if model.tools is False else _unless(model.parallel_tools, model.tools),
+        Ability.VISION: model.vision if image else False,
+        Ability.IMAGE_URLS: "image_url" in carries and quirks.image_urls is not False and model.vision is not False,
+        Ability.DOCUMENTS: model.documents if "document" in carries else False,
+        Ability.AUDIO: model.audio if "audio" in carries else False,
+        Ability.JSON_SCHEMA: model.json_schema,
+        Ability.SCHEMA_WITH_TOOLS: quirks.schema_with_tools is not False,
+        Ability.SCHEMA_WITH_STREAM: quirks.schema_with_stream is not False,
+        Ability.PREFILL: quirks.prefill != "refused",
+    }
+    can = cannot = Ability(0)
+    for ability, fact in facts.items():
+        if fact:
+            can |= ability
+        elif fact is False:
+            cannot |= ability
+    return can, cannot
+
+
+def words(missing: Ability) -> list[str]:
+    """The names of the abilities in ``missing``, for people."""
+    return [word for ability, word in WORDS.items() if ability & missing]
+
+
+def _unless(fact: bool | None, fallback: bool | None) -> bool | None:
+    return fallback if fact is None else fact

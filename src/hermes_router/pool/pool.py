@@ -1,0 +1,211 @@
+"""The run-time state of everything we may draw on, and the only place that changes it. No I/O; time is passed in.
+
+It outlives configurations: ``adopt`` finds the states of a new World's deployments by their keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import msgspec
+
+from ..catalogue.abilities import Ability
+from ..core.faults import Fault, Kind, Scope
+from .breaker import BreakerRules
+from .ledger import Ledger
+from .states import DeploymentState, ModelState, Party, ProviderState, Rest
+from .world import Deployment, World
+
+P = TypeVar("P", bound=Party)
+
+
+class Roster(msgspec.Struct, frozen=True, eq=False):
+    """A World with the states of its deployments, in the same order."""
+
+    world: World
+    chat: tuple[DeploymentState, ...]
+    embed: tuple[DeploymentState, ...]
+
+
+class Pool:
+    """``version`` grows when the order of candidates may have changed for another reason than quota."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+        self.version = 0
+        self._providers: dict[str, ProviderState] = {}
+        self._accounts: dict[str, Party] = {}
+        self._credentials: dict[str, Party] = {}
+        self._models: dict[str, ModelState] = {}
+        self._deployments: dict[str, DeploymentState] = {}
+        self._changed: dict[tuple[str, str], Party] = {}
+
+    def adopt(self, world: World) -> Roster:
+        """The states of this World's deployments, old ones where they were known."""
+        rules = BreakerRules(
+            window=world.settings.breaker_window,
+            min_samples=world.settings.breaker_min_samples,
+            error_rate=world.settings.breaker_error_rate,
+            cooldown=world.settings.breaker_cooldown,
+        )
+        self.version += 1
+        return Roster(
+            world,
+            tuple(self._state(deployment, rules) for deployment in world.deployments),
+            tuple(self._state(deployment, rules) for deployment in world.embedders),
+        )
+
+    def rest(self, state: DeploymentState, scope: Scope, until: float, fault: Fault, now: float) -> None:
+        """Leave what the fault is about alone until then; a shorter rest never replaces a longer one."""
+        table, party = self._party(state, scope)
+        if party is None:
+            return
+        old = party.rest
+        if old is not None and old.until >= until:
+            return
+        times = old.times + 1 if old is not None and old.kind == fault.kind and now - old.until < 600 else 1
+        party.rest = Rest(now, until, fault.kind, fault.message, times)
+        self._changed[table, party.key] = party
+        self.version += 1
+
+    def times_rested(self, state: DeploymentState, scope: Scope, kind: Kind, now: float) -> int:
+        """How many rests for this kind came one after the other, the last not long ago."""
+        _, party = self._party(state, scope)
+        rest = party.rest if party is not None else None
+        return rest.times if rest is not None and rest.kind == kind and now - rest.until < 600 else 0
+
+    def succeeded(self, state: DeploymentState) -> None:
+        """A whole answer: what was held against the deployment for a while is forgotten."""
+        model = state.model
+        state.provider.breaker.succeeded()
+        model.errors *= 0.8
+        model.strikes = 0
+        for table, party in (("deployment", state), ("model", model), ("provider", state.provider)):
+            if party.rest is not None:
+                party.rest = None
+                self._changed[table, party.key] = party
+                self.version += 1
+
+    def counts_against(self, state: DeploymentState, now: float) -> None:
+        """A failure that is the provider's doing: for its breaker and the model's record."""
+        state.provider.breaker.failed(now)
+        state.model.errors += 0.2 * (1 - state.model.errors)
+        self.version += 1
+
+    def learn_unable(self, state: DeploymentState, ability: Ability) -> None:
+        state.model.unable |= ability
+        self._learned(state.model)
+
+    def learn_context(self, state: DeploymentState, tokens: int) -> None:
+        """It does not take inputs of more than this many tokens."""
+        known = state.model.context
+        state.model.context = min(known, tokens) if known else tokens
+        self._learned(state.model)
+
+    def learn_max_output(self, state: DeploymentState, tokens: int) -> None:
+        state.model.max_output = tokens
+        self._learned(state.model)
+
+    def learn_refused_field(self, state: DeploymentState, field: str) -> None:
+        state.model.dropped |= {field}
+        self._learned(state.model)
+
+    def forget_rests(self, provider: str | None = None) -> None:
+        """An operator says: try again."""
+        for table, parties in self._tables().items():
+            for party in parties.values():
+                if party.rest is not None and provider in (None, party.key.split("/", 1)[0].split(":", 1)[0]):
+                    party.rest = None
+                    self._changed[table, party.key] = party
+        self.version += 1
+
+    def changed(self) -> list[tuple[str, str, dict[str, Any] | None]]:
+        """(table, key, value) of each party that changed since the last call, for storage."""
+        rows = [(table, key, _dump(party)) for (table, key), party in self._changed.items()]
+        self._changed = {}
+        return rows
+
+    def load(self, table: str, key: str, value: dict[str, Any], rules: BreakerRules) -> None:
+        """Put back one row of ``changed``; what does not fit any more is left out."""
+        makers: dict[str, Callable[[], Party]] = {
+            "provider": lambda: self._providers.setdefault(key, ProviderState(key, rules)),
+            "account": lambda: self._accounts.setdefault(key, Party(key)),
+            "credential": lambda: self._credentials.setdefault(key, Party(key)),
+            "model": lambda: self._models.setdefault(key, ModelState(key)),
+        }
+        if table in makers:
+            _restore(makers[table](), value)
+        elif table == "deployment" and key in self._deployments:
+            _restore(self._deployments[key], value)
+
+    def _state(self, deployment: Deployment, rules: BreakerRules) -> DeploymentState:
+        spec = deployment.target.provider
+        provider = self._providers.setdefault(deployment.provider, ProviderState(deployment.provider, rules))
+        provider.breaker.rules = rules
+        account = self._accounts.setdefault(deployment.account, Party(deployment.account))
+        credential = self._credentials.setdefault(deployment.credential.id, Party(deployment.credential.id))
+        model = self._models.setdefault(deployment.name, ModelState(deployment.name))
+        embed = deployment.target.embed
+        lane = self.ledger.lane(
+            provider=deployment.provider,
+            account=deployment.account,
+            model=deployment.target.model.id,
+            limits=embed.limits if embed else deployment.target.model.limits,
+            pool_limits=spec.limits,
+            reset=spec.reset,
+            failed_calls_count=spec.failed_calls_count,
+        )
+        state = DeploymentState(deployment, provider, account, credential, model, lane)
+        known = self._deployments.get(deployment.id)
+        if known is not None:
+            state.rest = known.rest
+        self._deployments[deployment.id] = state
+        return state
+
+    def _party(self, state: DeploymentState, scope: Scope) -> tuple[str, Party | None]:
+        parties: dict[Scope, Party] = {
+            Scope.DEPLOYMENT: state,
+            Scope.MODEL: state.model,
+            Scope.CREDENTIAL: state.credential,
+            Scope.ACCOUNT: state.account,
+            Scope.PROVIDER: state.provider,
+        }
+        return scope.value, parties.get(scope)
+
+    def _tables(self) -> dict[str, dict[str, Party]]:
+        return {
+            "provider": dict(self._providers),
+            "account": dict(self._accounts),
+            "credential": dict(self._credentials),
+            "model": dict(self._models),
+            "deployment": dict(self._deployments),
+        }
+
+    def _learned(self, model: ModelState) -> None:
+        self._changed["model", model.key] = model
+        self.version += 1
+
+
+def _dump(party: Party) -> dict[str, Any] | None:
+    value: dict[str, Any] = {}
+    if party.rest is not None:
+        value["rest"] = msgspec.to_builtins(party.rest)
+    if isinstance(party, ModelState):
+        value |= {
+            "unable": int(party.unable),
+            "context": party.context,
+            "max_output": party.max_output,
+            "dropped": sorted(party.dropped),
+        }
+    return value or None
+
+
+def _restore(party: Party, value: dict[str, Any]) -> None:
+    if "rest" in value:
+        party.rest = msgspec.convert(value["rest"], Rest)
+    if isinstance(party, ModelState):
+        party.unable = Ability(value.get("unable", 0))
+        party.context = value.get("context", 0)
+        party.max_output = value.get("max_output", 0)
+        party.dropped = frozenset(value.get("dropped", ()))
