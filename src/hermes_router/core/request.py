@@ -177,7 +177,8 @@ class Thinking(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """One chat request. ``max_output`` and every other count of text is in tokens."""
+    """One chat request. ``max_output`` and every other count of text is in tokens. ``legacy_functions``: the caller
+    speaks OpenAI's deprecated ``functions``, so its answer carries ``function_call``."""
 
     dialect: str
     model: str
@@ -194,6 +195,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     include_usage: bool = False
     user: str | None = None
     metadata: dict[str, Any] | None = None
+    legacy_functions: bool = False
     extra: dict[str, Any] = {}
 
 
