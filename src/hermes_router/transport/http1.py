@@ -1,0 +1,140 @@
+"""The transport of our own: HTTP/1.1 on asyncio and httptools, with keep-alive, TLS and the environment's proxies.
+
+No HTTP/2: every provider speaks HTTP/1.1, and a connection of its own ends a request for certain. No redirects, no
+cookies, no deadlines but the one for connecting. Works on uvloop and on plain asyncio.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from typing import NamedTuple
+
+from .base import HttpRequest, HttpResponse, TransportError
+from .connection import Answer, Connection
+from .dial import Dialler
+from .pool import Pool
+from .proxies import Proxies, Proxy
+from .request_head import write_head
+from .target import Origin, Target, read_target
+
+_GONE = "the transport is closed"
+
+
+class Route(NamedTuple):
+    """What a pooled connection is good for."""
+
+    origin: Origin
+    proxy: Proxy | None
+
+    @property
+    def proxy_authorization(self) -> str | None:
+        """None where the request goes to its origin, by a tunnel too: write_head's argument."""
+        return None if self.proxy is None or self.origin.scheme == "https" else self.proxy.authorization
+
+
+class Http1Transport:
+    """``connect_timeout`` covers names, TCP, proxy and TLS. Idle connections are kept for ``pool_idle_seconds``.
+    ``ssl_context`` replaces the system's authorities; it is shared by all connections.
+
+    Belongs to the event loop of its first request. Proxies are read from the environment then. ``stale_retries`` counts
+    the requests sent again because the pool had handed out a connection that its server had closed.
+    """
+
+    def __init__(
+        self,
+        connect_timeout: float = 5.0,
+        pool_idle_seconds: float = 30.0,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
+        self.stale_retries = 0
+        self._dialler = Dialler(connect_timeout, ssl_context)
+        self._pool_idle_seconds = pool_idle_seconds
+        self._pool: Pool[Connection] = Pool(pool_idle_seconds)
+        self._connections: set[Connection] = set()
+        self._routes: dict[Origin, Route] = {}
+        self._proxies: Proxies | None = None
+        self._sweep_timer: asyncio.TimerHandle | None = None
+        self._all_lost: asyncio.Future[None] | None = None
+        self._closed = False
+
+    @property
+    def open_connections(self) -> int:
+        """Connections in use: their answer is not complete yet, or they are just being closed."""
+        return len(self._connections) - len(self._pool)
+
+    @property
+    def idle_connections(self) -> int:
+        return len(self._pool)
+
+    async def send(self, request: HttpRequest) -> HttpResponse:
+        if self._closed:
+            raise TransportError("closed", _GONE)
+        loop = asyncio.get_running_loop()
+        target = read_target(request.url)
+        route = self._routes.get(target.origin) or self._new_route(target.origin)
+        head = write_head(request, target, route.proxy_authorization)
+        pooled = self._pool.take(route, loop.time())
+        if pooled is not None:
+            answer = _ask(pooled, head, request, target)
+            try:
+                return await answer.head()
+            except TransportError:
+                if not answer.stale or self._closed:
+                    raise
+            self.stale_retries += 1
+        connection = await self._connect(route, loop)
+        return await _ask(connection, head, request, target).head()
+
+    async def aclose(self) -> None:
+        self._closed = True
+        if self._sweep_timer is not None:
+            self._sweep_timer.cancel()
+            self._sweep_timer = None
+        for connection in list(self._connections):
+            connection.close(_GONE)
+        if self._connections:
+            if self._all_lost is None:
+                self._all_lost = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._all_lost)
+
+    def _new_route(self, origin: Origin) -> Route:
+        if self._proxies is None:
+            self._proxies = Proxies()
+        route = self._routes[origin] = Route(origin, self._proxies.for_origin(origin))
+        return route
+
+    async def _connect(self, route: Route, loop: asyncio.AbstractEventLoop) -> Connection:
+        def make() -> Connection:
+            return Connection(route, loop, self._connections.add, self._free, self._lost)
+
+        connection = await self._dialler.dial(route.origin, route.proxy, make)
+        if self._closed:
+            connection.abort()
+            raise TransportError("closed", _GONE)
+        return connection
+
+    def _free(self, connection: Connection) -> None:
+        if self._closed:
+            connection.abort()
+            return
+        loop = asyncio.get_running_loop()
+        self._pool.put(connection, loop.time())
+        if self._sweep_timer is None:
+            self._sweep_timer = loop.call_later(self._pool_idle_seconds, self._sweep)
+
+    def _sweep(self) -> None:
+        """One timer for the whole pool, while it holds anything: a connection is closed within twice its idle time."""
+        loop = asyncio.get_running_loop()
+        self._pool.sweep(loop.time())
+        self._sweep_timer = loop.call_later(self._pool_idle_seconds, self._sweep) if len(self._pool) else None
+
+    def _lost(self, connection: Connection) -> None:
+        self._connections.discard(connection)
+        self._pool.discard(connection)
+        if self._all_lost is not None and not self._connections and not self._all_lost.done():
+            self._all_lost.set_result(None)
+
+
+def _ask(connection: Connection, head: bytes, request: HttpRequest, target: Target) -> Answer:
+    return connection.ask(head, request.body, target.shown, request.method)
