@@ -29,6 +29,7 @@ from ..core.events import (
 )
 from ..core.fold import Answer, CallPart, ReasoningPart, TextPart
 from ..core.request import Request
+from ..sse import comment, event_frame
 from .base import Served
 
 _STOP = {
@@ -170,13 +171,13 @@ class MessageStream:
             self._characters += len(text)
             return self._delta + orjson.dumps(text) + _DELTA_END if text else b""
         if isinstance(event, Note):
-            return _comment(event.text)
+            return comment(event.text)
         return self._begin() + self._event(event)
 
     def keepalive(self) -> bytes:
         if self._ended:
             return b""
-        return _PING if self._begun else b": keep-alive\n\n"
+        return _PING if self._begun else comment("keep-alive")
 
     def end(self) -> bytes:
         if self._ended:
@@ -193,7 +194,7 @@ class MessageStream:
         if self._ended:
             return b""
         self._ended = True
-        return b"event: error\ndata: " + error_body(error, self._served.id) + b"\n\n"
+        return event_frame("error", error_body(error, self._served.id))
 
     def _begin(self) -> bytes:
         if self._begun:
@@ -318,8 +319,4 @@ class MessageStream:
 
 
 def _frame(name: str, body: dict[str, Any]) -> bytes:
-    return b"event: %b\ndata: %b\n\n" % (name.encode(), orjson.dumps(body))
-
-
-def _comment(text: str) -> bytes:
-    return b"".join(b": %b\n" % line.encode() for line in text.splitlines()) + b"\n"
+    return event_frame(name, orjson.dumps(body))
