@@ -156,7 +156,9 @@ class Pool:
             reset=spec.reset,
             failed_calls_count=spec.failed_calls_count,
         )
-        state = DeploymentState(deployment, provider, account, credential, model, lane)
+        state = DeploymentState(
+            deployment, provider=provider, account=account, credential=credential, model=model, lane=lane
+        )
         known = self._deployments.get(deployment.id)
         if known is not None:
             state.rest = known.rest

@@ -115,6 +115,7 @@ class DeploymentState(Party):
     def __init__(
         self,
         deployment: Deployment,
+        *,
         provider: ProviderState,
         account: Party,
         credential: Party,

@@ -1,0 +1,77 @@
+"""Ends a wait that lasts too long, with one timer for a whole stream instead of one for each chunk."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class TookTooLong(Exception):
+    """The wait was ended by its deadline."""
+
+
+class Watchdog:
+    """``wait`` an awaitable until ``deadline`` (the loop's clock), which may be moved at any time by assignment.
+
+    The timer is armed when a wait begins and none is, and looks at the deadline when it fires: moving the deadline
+    later costs nothing. ``close`` when done.
+    """
+
+    __slots__ = ("_armed_for", "_fired", "_loop", "_task", "_timer", "deadline")
+
+    def __init__(self) -> None:
+        self.deadline = float("inf")
+        self._loop = asyncio.get_running_loop()
+        self._task: asyncio.Task[object] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._armed_for = 0.0
+        self._fired = False
+
+    async def wait(self, awaitable: Awaitable[T]) -> T:
+        """Raises TookTooLong where the deadline passes first; the awaitable is cancelled then."""
+        task = asyncio.current_task()
+        assert task is not None
+        if self._timer is None or self._armed_for > self.deadline:
+            self._arm()
+        self._task = task
+        try:
+            return await awaitable
+        except asyncio.CancelledError:
+            if not self._fired:
+                raise
+            self._fired = False
+            if task.uncancel() > 0:
+                raise
+        finally:
+            self._task = None
+        raise TookTooLong
+
+    def time(self) -> float:
+        """The loop's clock."""
+        return self._loop.time()
+
+    def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self.deadline != float("inf"):
+            self._armed_for = self.deadline
+            self._timer = self._loop.call_at(self.deadline, self._check)
+
+    def _check(self) -> None:
+        self._timer = None
+        if self._task is None:
+            return  # nobody waits: the next wait arms it again
+        if self._loop.time() < self.deadline:
+            self._arm()
+        else:
+            self._fired = True
+            self._task.cancel()

@@ -1,0 +1,98 @@
+"""What a request needs of a model."""
+
+from __future__ import annotations
+
+import msgspec
+
+from ..catalogue.abilities import Ability
+from ..core.request import (
+    Audio,
+    Document,
+    EmbeddingRequest,
+    Image,
+    Message,
+    Part,
+    Request,
+    Role,
+    ToolCall,
+    ToolChoice,
+    ToolMode,
+    ToolResult,
+)
+from ..core.tokens import count_embedding, count_request
+from .difficulty import difficulty
+
+
+class Needs(msgspec.Struct, frozen=True, kw_only=True):
+    """``input`` is an estimate in tokens; ``output`` what the caller allows, 0: not said. ``tier``: the weakest that
+    should do (1 strongest .. 5)."""
+
+    abilities: Ability
+    input: int
+    output: int = 0
+    tier: int = 5
+    stream: bool = False
+
+
+def needs_of(request: Request) -> Needs:
+    """The needs of a chat request."""
+    wanted = Ability(0)
+    if request.tools and not _forbids(request.tool_choice):
+        wanted |= Ability.TOOLS
+    for message in request.messages:
+        for part in message.parts:
+            wanted |= _part(part)
+        if message.role is Role.ASSISTANT and message.parts and _calls_many(message):
+            wanted |= Ability.PARALLEL_TOOLS
+    if request.response_format and request.response_format.kind == "json_schema":
+        wanted |= Ability.JSON_SCHEMA
+        if request.tools:
+            wanted |= Ability.SCHEMA_WITH_TOOLS
+        if request.stream:
+            wanted |= Ability.SCHEMA_WITH_STREAM
+    if request.messages[-1].role is Role.ASSISTANT:
+        wanted |= Ability.PREFILL
+    return Needs(
+        abilities=wanted,
+        input=count_request(request),
+        output=request.max_output or 0,
+        tier=_weakest(difficulty(request)),
+        stream=request.stream,
+    )
+
+
+def needs_of_embedding(request: EmbeddingRequest) -> Needs:
+    """The needs of an embedding request: room for its tokens."""
+    return Needs(abilities=Ability(0), input=count_embedding(request))
+
+
+def _weakest(hard: float) -> int:
+    if hard >= 0.5:
+        return 2
+    return 3 if hard >= 0.25 else 4
+
+
+def _forbids(choice: ToolChoice | None) -> bool:
+    return choice is not None and choice.mode is ToolMode.NONE
+
+
+def _part(part: Part) -> Ability:
+    match part:
+        case Image():
+            return Ability.VISION | Ability.IMAGE_URLS if part.url else Ability.VISION
+        case Document():
+            # plain text is written out where a model takes no documents
+            return Ability(0) if part.text is not None else Ability.DOCUMENTS
+        case Audio():
+            return Ability.AUDIO
+        case ToolResult():
+            wanted = Ability(0)
+            for inner in part.parts:
+                wanted |= _part(inner)
+            return wanted
+        case _:
+            return Ability(0)
+
+
+def _calls_many(message: Message) -> bool:
+    return sum(isinstance(part, ToolCall) for part in message.parts) > 1

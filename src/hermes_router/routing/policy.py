@@ -1,0 +1,117 @@
+"""The order of candidates: cheapest capable first. Pure, over live states.
+
+``fit`` weighs, after capability and price: the quota a call would use up, strength the request has no need of, recent
+failures and speed, all on one scale where 0.1 is a difference worth acting on. Models that are closer than that stay
+together by provider, so that one provider's models are tried in turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from ..catalogue.abilities import Ability
+from ..pool.ledger import Ledger
+from ..pool.states import DeploymentState, ModelState
+from .needs import Needs
+from .selection import Selection
+
+_UNKNOWN_LATENCY = 1.0
+
+
+class Group(msgspec.Struct, frozen=True, eq=False):
+    """One model with all its credentials. ``known``: it is known to have every ability asked for."""
+
+    model: ModelState
+    members: tuple[DeploymentState, ...]
+    known: bool = True
+
+
+Key = tuple[object, ...]
+
+
+def order(
+    states: Iterable[DeploymentState], needs: Needs, selection: Selection, ledger: Ledger, now: float
+) -> tuple[Group, ...]:
+    """The groups that may serve, best first; those of unknown ability after all others."""
+    groups = group(states, needs.abilities, selection)
+    if selection.names:
+        return _as_named(groups, selection, lambda rest: _ranked(rest, needs, selection, ledger, now))
+    return _ranked(groups, needs, selection, ledger, now)
+
+
+def group(states: Iterable[DeploymentState], wanted: Ability, selection: Selection) -> list[Group]:
+    """Those that are not known to lack something, by model."""
+    members: dict[str, list[DeploymentState]] = {}
+    for state in states:
+        if wanted & (state.cannot | state.model.unable):
+            continue
+        if selection.providers and state.provider.key not in selection.providers:
+            continue
+        if selection.tiers and state.tier not in selection.tiers:
+            continue
+        members.setdefault(state.model.key, []).append(state)
+    return [Group(of[0].model, tuple(of), not wanted & ~of[0].can) for of in members.values()]
+
+
+def _as_named(
+    groups: list[Group], selection: Selection, rank: Callable[[list[Group]], tuple[Group, ...]]
+) -> tuple[Group, ...]:
+    by_name = {one.model.key: one for one in groups}
+    named = tuple(by_name.pop(name) for name in dict.fromkeys(selection.names) if name in by_name)
+    return named + rank(list(by_name.values())) if selection.then_pool else named
+
+
+def _ranked(groups: list[Group], needs: Needs, selection: Selection, ledger: Ledger, now: float) -> tuple[Group, ...]:
+    waste = {id(one): _waste(one, needs, ledger, now) for one in groups}
+    best: dict[str, float] = {}
+    for one in groups:
+        provider = one.members[0].provider.key
+        best[provider] = min(best.get(provider, 9.0), waste[id(one)])
+
+    def key(one: Group) -> Key:
+        first = one.members[0]
+        wasted = waste[id(one)]
+        fit = (
+            max(0, first.tier - needs.tier),
+            round(first.price, 2),
+            round(wasted, 1),
+            best[first.provider.key],
+            first.provider.key,
+            wasted,
+        )
+        ordered = [_by(rule, first, fit) for rule in selection.order]
+        return (not one.known, first.deployment.sandbox, _falls_short(first, needs), *ordered, fit)
+
+    return tuple(sorted(groups, key=key))  # type: ignore[arg-type] # keys of one call have one shape
+
+
+def _by(rule: str, state: DeploymentState, fit: Key) -> object:
+    match rule:
+        case "speed":
+            return expected_first_event(state)
+        case "tier":
+            return state.tier
+        case "price":
+            return state.price
+        case _:
+            return fit
+
+
+def _falls_short(state: DeploymentState, needs: Needs) -> bool:
+    """It cannot give as long an answer as the caller allows; it is asked for what it can."""
+    return 0 < state.largest_output() < needs.output
+
+
+def _waste(one: Group, needs: Needs, ledger: Ledger, now: float) -> float:
+    first = one.members[0]
+    scarcity = min(ledger.scarcity(state.lane, now) for state in one.members)
+    stronger = max(0, needs.tier - first.tier)
+    return scarcity + 0.12 * stronger + one.model.errors + min(expected_first_event(first), 10.0) / 40
+
+
+def expected_first_event(state: DeploymentState) -> float:
+    """Seconds."""
+    mean = state.model.latency.mean
+    return _UNKNOWN_LATENCY if mean is None else mean
