@@ -32,7 +32,8 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     ``name`` is ``provider/model``, what aliases and pins say; ``id`` adds the credential and is unique and stable over
     restarts. ``account`` is whose limits it draws on: all deployments of a provider with the same account share them.
     ``target.model`` and ``target.quirks`` hold the user's overrides already. ``skip_tokens_over``: larger requests are
-    not for it (0: no such rule). ``target.embed`` is set exactly where it serves embeddings.
+    not for it (0: no such rule). ``target.embed`` is set exactly where it serves embeddings. ``by_name``: only an alias
+    names it, so it serves where that asks for it and never as one of the pool.
     """
 
     id: str
@@ -45,6 +46,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     local: bool = False
     sandbox: bool = False
     skip_tokens_over: int = 0
+    by_name: bool = False
 
 
 class Notice(msgspec.Struct, frozen=True):
