@@ -119,6 +119,8 @@ class _Checker:
         delta = choice["delta"]
         _require(isinstance(delta, dict) and set(delta) <= _DELTA, "delta has known fields")
         self._role(delta)
+        bare = choice["logprobs"] is None and self.chunks
+        _require(not (bare and delta.get("content") == ""), "an empty content delta after the first chunk")
         for field in ("content", "reasoning_content"):
             _require(isinstance(delta.get(field, ""), str), f"{field} is a string")
         _require(isinstance(delta.get("refusal") or "", str), "refusal is a string or null")
@@ -133,7 +135,6 @@ class _Checker:
     def _role(self, delta: dict[str, Any]) -> None:
         if self.chunks:
             _require("role" not in delta, "role comes once")
-            _require(delta.get("content") != "", "an empty content delta after the first chunk")
         else:
             _require(delta.get("role") == "assistant", "the first chunk names the role")
 
