@@ -1,0 +1,260 @@
+"""Our conversation as Chat Completions ``messages``, with a provider's quirks applied.
+
+Source: OpenAI API reference, "Create chat completion", messages. Tool messages take text only, so pictures and files
+in a tool's answer follow in a user message of their own. Earlier thinking goes back only to the provider it came from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from ..core.errors import BadRequest
+from ..core.request import (
+    Audio,
+    Document,
+    Image,
+    Message,
+    Part,
+    Reasoning,
+    Refusal,
+    Request,
+    Role,
+    Text,
+    ToolCall,
+    ToolResult,
+)
+from .base import Target
+from .quirks import tool_id
+
+Table = dict[str, Any]
+
+_BREAK = "\n\n"
+_NO_SIGNATURE = {"google": {"thought_signature": "skip_thought_signature_validator"}}
+"""What Google documents for histories that another model wrote (Gemini API docs, thought signatures, 2026-08)."""
+_EXTENSIONS = {"application/pdf": "pdf", "text/plain": "txt", "text/html": "html", "text/csv": "csv"}
+
+
+def write_messages(request: Request, target: Target) -> list[Table]:
+    """The whole conversation."""
+    writer = _Writer(target)
+    for message in request.messages:
+        writer.add(message)
+    return writer.done()
+
+
+class _Writer:
+    def __init__(self, target: Target) -> None:
+        self._quirks = target.quirks
+        self._provider = target.name
+        self._out: list[Table] = []
+        self._instructions: list[str] = []
+        self._names: dict[str, str] = {}
+        self._attached: list[Table] = []
+
+    def add(self, message: Message) -> None:
+        """Write one message."""
+        if message.role is not Role.TOOL:
+            self._attach()
+        match message.role:
+            case Role.SYSTEM | Role.DEVELOPER:
+                self._system(message)
+            case Role.USER:
+                self._user(message)
+            case Role.ASSISTANT:
+                self._assistant(message)
+            case Role.TOOL:
+                self._results(message)
+
+    def done(self) -> list[Table]:
+        """All of it."""
+        self._attach()
+        if self._instructions:
+            self._instruct(_BREAK.join(self._instructions))
+        last = self._out[-1] if self._out else {}
+        if last.get("role") == "assistant" and "tool_calls" not in last and self._quirks.prefill == "prefix":
+            last["prefix"] = True
+        return self._out
+
+    def _system(self, message: Message) -> None:
+        text = _texts(message.parts)
+        if not text:
+            return
+        if self._quirks.system_role is False:
+            self._instructions.append(text)
+            return
+        # OpenAI reads system as developer where it matters; providers without the word refuse it.
+        developer = message.role is Role.DEVELOPER and self._quirks.developer_role is True
+        self._named({"role": "developer" if developer else "system", "content": text}, message)
+
+    def _instruct(self, text: str) -> None:
+        """Open the first user turn with the instructions."""
+        first = self._out[0] if self._out else {}
+        if first.get("role") != "user":
+            self._out.insert(0, {"role": "user", "content": text})
+        elif isinstance(first["content"], str):
+            first["content"] = text + _BREAK + first["content"]
+        else:
+            first["content"] = [_text_part(text), *first["content"]]
+
+    def _user(self, message: Message) -> None:
+        parts = [self._part(part) for part in message.parts]
+        self._named({"role": "user", "content": self._content(parts)}, message)
+
+    def _named(self, table: Table, message: Message) -> None:
+        if message.name and self._quirks.message_names in (None, "all"):
+            table["name"] = message.name
+        self._out.append(table)
+
+    def _content(self, parts: list[Table]) -> str | list[Table]:
+        texts = [part["text"] for part in parts if part["type"] == "text"]
+        if len(texts) == len(parts) and (len(parts) <= 1 or self._quirks.flat_content):
+            return _BREAK.join(texts)
+        return parts
+
+    def _part(self, part: Part) -> Table:
+        match part:
+            case Text() | Refusal():
+                return _text_part(part.text)
+            case Image():
+                return self._image(part)
+            case Audio():
+                return {"type": "input_audio", "input_audio": {"data": part.data, "format": part.format}}
+            case Document():
+                return _document(part)
+        raise BadRequest(f"{type(part).__name__} does not belong into a user message", param="messages")
+
+    def _image(self, part: Image) -> Table:
+        url = part.url or f"data:{part.media_type or 'image/png'};base64,{part.data or ''}"
+        if self._quirks.image_urls is False and not url.startswith("data:"):
+            raise BadRequest(f"{self._provider} takes pictures only as base64 data, not as URLs", param="messages")
+        image: Table = {"url": url}
+        if part.detail:
+            image["detail"] = part.detail
+        return {"type": "image_url", "image_url": image}
+
+    def _assistant(self, message: Message) -> None:
+        own = message.origin is not None and message.origin.partition("/")[0] == self._provider
+        calls = [part for part in message.parts if isinstance(part, ToolCall)]
+        thoughts = [part for part in message.parts if isinstance(part, Reasoning)] if own else []
+        table: Table = {"role": "assistant"}
+        text = _texts(message.parts)
+        replayed = self._replay(thoughts, table, text)
+        if text and "content" not in table:
+            table["content"] = text
+        elif calls and not text and self._quirks.flat_content:
+            # Cloudflare refuses null there; everybody else takes a message without content (recorded, 12 providers).
+            table.setdefault("content", "")
+        if calls:
+            table["tool_calls"] = [self._call(call, own, first=call is calls[0]) for call in calls]
+        elif not text and not replayed:
+            return
+        else:
+            table.setdefault("content", "")
+        self._named(table, message)
+
+    def _call(self, call: ToolCall, own: bool, *, first: bool) -> Table:
+        self._names[call.id] = call.name
+        table: Table = {
+            "id": tool_id(call.id, self._quirks.tool_ids),
+            "type": "function",
+            "function": {"name": call.name, "arguments": call.arguments or "{}"},
+        }
+        if self._quirks.replay == "thought_signature":
+            if own and call.opaque:
+                table["extra_content"] = call.opaque
+            elif first:
+                table["extra_content"] = _NO_SIGNATURE
+        return table
+
+    def _replay(self, thoughts: list[Reasoning], table: Table, text: str) -> bool:
+        """Put earlier thinking where its maker wants it; whether there was any to put."""
+        thought = "".join(part.text for part in thoughts)
+        details = _merged(item for part in thoughts for item in part.details or ())
+        match self._quirks.replay:
+            case "reasoning_details" if details:
+                table["reasoning_details"] = details
+            case "reasoning" | "reasoning_details" if thought:
+                table["reasoning"] = thought
+            case "reasoning_content" if thought:
+                table["reasoning_content"] = thought
+            case "think_tags" if thought:
+                table["content"] = f"<think>\n{thought}\n</think>{_BREAK}{text}"
+            case "content_list" if thought:
+                thinking = {"type": "thinking", "thinking": [_text_part(thought)]}
+                table["content"] = [thinking, _text_part(text)] if text else [thinking]
+            case _:
+                return False
+        return True
+
+    def _results(self, message: Message) -> None:
+        for part in message.parts:
+            if isinstance(part, ToolResult):
+                self._result(part)
+
+    def _result(self, result: ToolResult) -> None:
+        inside = [self._part(part) for part in result.parts]
+        attached = [part for part in inside if part["type"] != "text"]
+        text = _BREAK.join(part["text"] for part in inside if part["type"] == "text")
+        name = result.name or self._names.get(result.id, "")
+        short = tool_id(result.id, self._quirks.tool_ids)
+        if attached:
+            self._attached += [_text_part(f"Attached to the result of {name or 'the tool'} ({short}):"), *attached]
+        if not text:
+            text = "The result is attached to the next message." if attached else "(no output)"
+        if result.is_error and not text.lower().startswith("error"):
+            text = f"Error: {text}"
+        table: Table = {"role": "tool", "tool_call_id": short, "content": text}
+        if name and self._quirks.message_names in ("all", "tool"):
+            table["name"] = name
+        self._out.append(table)
+
+    def _attach(self) -> None:
+        """What tools sent beside text, after the last of their messages."""
+        if self._attached:
+            self._out.append({"role": "user", "content": self._attached})
+            self._attached = []
+
+
+def _texts(parts: Iterable[Part]) -> str:
+    return _BREAK.join(part.text for part in parts if isinstance(part, Text | Refusal) and part.text)
+
+
+def _text_part(text: str) -> Table:
+    return {"type": "text", "text": text}
+
+
+def _document(part: Document) -> Table:
+    if part.text is not None:
+        title = f"{part.title}{_BREAK}" if part.title else ""
+        return _text_part(title + part.text)
+    if part.file_id:
+        return {"type": "file", "file": {"file_id": part.file_id}}
+    if part.data is None:
+        raise BadRequest("documents must be sent as data: this API takes no URLs for them", param="messages")
+    media_type = part.media_type or "application/pdf"
+    name = part.title or f"document.{_EXTENSIONS.get(media_type, 'bin')}"
+    return {"type": "file", "file": {"filename": name, "file_data": f"data:{media_type};base64,{part.data}"}}
+
+
+def _merged(items: Iterable[Any]) -> list[Any]:
+    """OpenRouter's details with the pieces of a streamed text put back into one item."""
+    merged: list[Any] = []
+    for item in items:
+        last = merged[-1] if merged else None
+        if isinstance(item, dict) and isinstance(last, dict) and _same_item(last, item):
+            merged[-1] = {**last, **{key: value for key, value in item.items() if value is not None}}
+            for key in ("text", "summary"):
+                if isinstance(last.get(key), str) and isinstance(item.get(key), str):
+                    merged[-1][key] = last[key] + item[key]
+        else:
+            merged.append(item)
+    return merged
+
+
+def _same_item(last: Table, item: Table) -> bool:
+    kind = item.get("type")
+    if kind not in ("reasoning.text", "reasoning.summary") or last.get("type") != kind:
+        return False
+    same_id = last.get("id") == item.get("id") or None in (last.get("id"), item.get("id"))
+    return same_id and last.get("index") == item.get("index") and not last.get("signature")

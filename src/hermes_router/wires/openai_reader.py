@@ -1,0 +1,180 @@
+"""Bytes of a Chat Completions answer into events: framing, bad JSON, and an ending that is due.
+
+Whether a body is a stream is told by its first byte, whatever was asked for and whatever the content type says:
+providers answer a stream request with a JSON body and send streams as ``application/json`` (both recorded). What a
+chunk means is ``openai_chunks``'s matter.
+"""
+
+from __future__ import annotations
+
+import msgspec
+import orjson
+
+from ..core.events import Event, ReasoningDelta, TextDelta
+from ..sse import Frame, SseParser
+from .base import Target
+from .classify import classify_event_error
+from .openai_chunks import AnswerReader, cut, malformed
+
+_BOM = b"\xef\xbb\xbf"
+_SSE_FIRST = b":deir"
+"""First bytes of a comment and of the field names data, event, id, retry."""
+
+
+class _PlainDelta(msgspec.Struct, gc=False):
+    content: str | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    tool_calls: None = None
+    function_call: None = None
+    reasoning_details: None = None
+    refusal: None = None
+    extra_content: None = None
+
+
+class _PlainChoice(msgspec.Struct, gc=False):
+    delta: _PlainDelta
+    index: int = 0
+    finish_reason: None = None
+    logprobs: None = None
+    error: None = None
+    usage: None = None
+
+
+class _PlainChunk(msgspec.Struct, gc=False):
+    """The chunk most of a stream is made of: nothing but a little more text. Any other one does not decode to this."""
+
+    choices: tuple[_PlainChoice]
+    usage: None = None
+    error: None = None
+    x_groq: None = None
+
+
+_PLAIN = msgspec.json.Decoder(_PlainChunk)
+
+
+class ChatReader:
+    """Reads one chat answer, streamed or whole."""
+
+    def __init__(self, target: Target, now: float) -> None:
+        self._target = target
+        self._now = now
+        self._answer = AnswerReader(target, now)
+        self._body: list[bytes] = []
+        self._sse: SseParser | None = None
+        self._sniffed = False
+        self._bad_events = 0
+
+    def feed(self, data: bytes) -> list[Event]:
+        """The events that became complete with ``data``."""
+        if self._answer.over:
+            return []
+        if not self._sniffed:
+            return self._sniff(data)
+        if self._sse is None:
+            self._body.append(data)
+            return []
+        return self._frames(self._sse.feed(data))
+
+    def end(self) -> list[Event]:
+        """What is left, and ``Finish`` or ``Failed``."""
+        if self._answer.over:
+            return []
+        if self._sse is None:
+            return self._whole(b"".join(self._body))
+        events = self._frames(self._sse.end(), last=True)
+        self._answer.finish(events, complete=False)
+        return events
+
+    def _sniff(self, data: bytes) -> list[Event]:
+        self._body.append(data)
+        body = b"".join(self._body)
+        start = body.removeprefix(_BOM).lstrip()
+        if not start or _BOM.startswith(start):
+            return []
+        self._sniffed = True
+        events: list[Event] = []
+        if start[0] in _SSE_FIRST:
+            self._sse = SseParser()
+            self._body = []
+            return self._frames(self._sse.feed(start))
+        if start[0] not in b"{[":
+            self._answer.fail(malformed("the answer is neither JSON nor an event stream"), events)
+        return events
+
+    def _whole(self, body: bytes) -> list[Event]:
+        events: list[Event] = []
+        try:
+            value = orjson.loads(body.removeprefix(_BOM))
+        except orjson.JSONDecodeError:
+            self._answer.fail(malformed("the answer is not valid JSON"), events)
+            return events
+        self._value(value, events, whole=True)
+        self._answer.finish(events, complete=True)
+        return events
+
+    def _frames(self, frames: list[Frame], *, last: bool = False) -> list[Event]:
+        events: list[Event] = []
+        answer = self._answer
+        for frame in frames:
+            if answer.started and self._plain(frame.data, events):
+                continue
+            self._frame(frame, events, last)
+            if answer.over:
+                break
+        return events
+
+    def _plain(self, data: bytes, events: list[Event]) -> bool:
+        try:
+            choice = _PLAIN.decode(data).choices[0]
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return False
+        if choice.index:
+            return True
+        delta = choice.delta
+        if delta.content and not self._answer.plain:
+            return False
+        if thought := delta.reasoning or delta.reasoning_content:
+            events.append(ReasoningDelta(thought))
+        if delta.content:
+            events.append(TextDelta(delta.content))
+        return True
+
+    def _frame(self, frame: Frame, events: list[Event], last: bool) -> None:
+        data = frame.data.strip()
+        if not data:
+            return
+        if data == b"[DONE]":
+            self._answer.finish(events, complete=True)
+            return
+        try:
+            value: object = orjson.loads(data)
+        except orjson.JSONDecodeError:
+            if frame.event == "error":
+                self._error({"error": {"message": data.decode("utf-8", "replace")}}, events)
+            elif not last:
+                self._bad_event(events)
+            return
+        if frame.event == "error":
+            self._error(value, events)
+        else:
+            self._value(value, events)
+
+    def _value(self, value: object, events: list[Event], *, whole: bool = False) -> None:
+        if isinstance(value, dict):
+            self._answer.read(value, events, whole=whole)
+        # Gemini's compatible lane puts its error into a list.
+        elif isinstance(value, list) and value and isinstance(value[0], dict) and "error" in value[0]:
+            self._error(value, events)
+        elif not whole:
+            self._bad_event(events)
+
+    def _error(self, payload: object, events: list[Event]) -> None:
+        self._answer.fail(classify_event_error(self._target, payload, self._now), events)
+
+    def _bad_event(self, events: list[Event]) -> None:
+        """One may be a provider's slip; a second means that the stream cannot be trusted."""
+        self._bad_events += 1
+        if self._bad_events > 1:
+            message = "the stream holds events that are not JSON"
+            self._answer.fail(cut(message) if self._answer.started else malformed(message), events)
