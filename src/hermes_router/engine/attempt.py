@@ -1,0 +1,237 @@
+"""One try at one deployment: send, read, watch the clock. What follows from a failure is not decided here."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+
+from ..core.events import (
+    Event,
+    Failed,
+    Finish,
+    ReasoningDelta,
+    RefusalDelta,
+    TextDelta,
+    ToolCallDelta,
+    ToolCallStart,
+    Usage,
+    Vectors,
+)
+from ..core.faults import Fault, Kind, Scope
+from ..core.tokens import count_text
+from ..pool.ledger import Lease, Ledger
+from ..pool.states import DeploymentState
+from ..transport.base import HttpResponse, Transport, TransportError
+from ..wires.base import Reader
+from ..wires.classify import classify
+from ..wires.limits import read_limits
+from .records import AttemptRecord
+from .screens import Screen, through
+from .watchdog import TookTooLong, Watchdog
+from .work import Work
+
+_OUTPUT = (TextDelta, ReasoningDelta, RefusalDelta, ToolCallStart, ToolCallDelta, Vectors)
+_REFUSAL_BYTES = 65536
+_REFUSAL_SECONDS = 5.0
+_ENDING_SECONDS = 1.0
+_TRANSPORT_FAULTS = {
+    "connect": (Kind.CONNECT, Scope.PROVIDER),
+    "closed": (Kind.CUT, Scope.PROVIDER),
+    "cut": (Kind.CUT, Scope.PROVIDER),
+    "protocol": (Kind.MALFORMED, Scope.MODEL),
+}
+
+
+class Attempt:
+    """``start``, then ``read`` until it gives nothing, then ``close``; ``close`` alone abandons it at any time.
+
+    Faults come back as values: from ``start``, or as a last ``Failed`` event of ``read``. The lease is settled or
+    released exactly once, by ``close``.
+    """
+
+    def __init__(
+        self,
+        work: Work,
+        state: DeploymentState,
+        lease: Lease,
+        *,
+        ledger: Ledger,
+        transport: Transport,
+        clock: Callable[[], float],
+        record: AttemptRecord,
+    ) -> None:
+        self.work = work
+        self.state = state
+        self.record = record
+        self.usage: Usage | None = None
+        self.finish: Finish | None = None
+        self.spoke = False
+        self._ledger = ledger
+        self._transport = transport
+        self._clock = clock
+        self._lease: Lease | None = lease
+        self._dog = Watchdog()
+        self._screens: list[Screen] = work.screens(state)
+        self._deadlines = work.deadlines(state)
+        self._response: HttpResponse | None = None
+        self._chunks: AsyncIterator[bytes] | None = None
+        self._reader: Reader | None = None
+        self._began = self._dog.time()
+        self._heard_at = 0.0
+        self._output = 0
+        self._admitted = False
+        self._over = False
+
+    async def start(self) -> Fault | None:
+        """Send, and hear what the head says. None: an answer is on its way."""
+        request = self.work.write(self.state)
+        self._dog.deadline = self._began + self._deadlines.first_event
+        try:
+            response = await self._dog.wait(self._transport.send(request))
+        except TransportError as error:
+            return _transport_fault(error)
+        except TookTooLong:
+            self._admitted = True  # it may be at work on it, and counting
+            return self._silent()
+        self._response = response
+        now = self._clock()
+        self.record.status = response.status
+        readings = read_limits(self.state.target.provider, response.headers, now)
+        if readings:
+            self._ledger.observe(self.state.lane, readings, now)
+        if not 200 <= response.status < 300:
+            return await self._refused(response)
+        self._admitted = True
+        if self._lease is not None:
+            self._ledger.admitted(self._lease, now)
+        self._reader = self.work.reader(self.state, response.headers.get("content-type", ""), now)
+        self._chunks = response.chunks()
+        return None
+
+    async def read(self) -> list[Event]:
+        """The next events, screened; an empty list when the answer is over. ``Failed`` comes last."""
+        while not self._over:
+            events = await self._raw()
+            self._note(events)
+            if self._screens and events:
+                events = through(self._screens, events)
+                self._over = self._over or self._ended_by_a_screen(events)
+            if events:
+                return events
+        return []
+
+    def _ended_by_a_screen(self, events: list[Event]) -> bool:
+        last = events[-1] if events else None
+        if isinstance(last, Finish) and self.finish is None:
+            self.finish = last
+            return True
+        return isinstance(last, Failed)
+
+    async def close(self, fault: Fault | None = None) -> None:
+        """End it: settle what it spent, free the connection."""
+        self._dog.close()
+        self._settle(fault)
+        self.record.took = self._dog.time() - self._began
+        if self.record.outcome == "open":
+            self.record.outcome = fault.kind.value if fault else "ok" if self.finish else "abandoned"
+            self.record.message = fault.message if fault else ""
+        if self._response is not None:
+            response, self._response = self._response, None
+            await response.aclose()
+
+    @property
+    def first_event(self) -> float | None:
+        """Seconds from sending to the first output."""
+        return self.record.first_event
+
+    def speed(self) -> tuple[int, float]:
+        """(output tokens, seconds they took)."""
+        spent = self.usage.output if self.usage and self.usage.known else self._output
+        one_piece = self._heard_at - self._began - (self.record.first_event or 0.0) < 0.05
+        return spent, self._heard_at - self._began - (0.0 if one_piece else self.record.first_event or 0.0)
+
+    async def _raw(self) -> list[Event]:
+        assert self._chunks is not None
+        assert self._reader is not None
+        try:
+            chunk = await self._dog.wait(anext(self._chunks))
+        except StopAsyncIteration:
+            self._over = True
+            return self._reader.end()
+        except TookTooLong:
+            self._over = True
+            return [] if self.finish else [Failed(self._silent())]
+        except TransportError as error:
+            self._over = True
+            return [] if self.finish else [Failed(_transport_fault(error))]
+        return self._reader.feed(chunk)
+
+    def _note(self, events: list[Event]) -> None:
+        """Move the clock on output, keep what is asked for later."""
+        for event in events:
+            if isinstance(event, _OUTPUT):
+                if isinstance(event, TextDelta | ReasoningDelta):
+                    if not event.text:
+                        continue
+                    self._output += count_text(event.text)
+                self._heard()
+            elif isinstance(event, Usage):
+                self.usage = event
+            elif isinstance(event, Finish):
+                self.finish = event
+                self._dog.deadline = self._dog.time() + _ENDING_SECONDS
+            elif isinstance(event, Failed):
+                self._over = True
+
+    def _heard(self) -> None:
+        now = self._dog.time()
+        self._heard_at = now
+        if not self.spoke:
+            self.spoke = True
+            self.record.first_event = now - self._began
+        if self.finish is None:
+            self._dog.deadline = min(now + self._deadlines.gap, self._began + self._deadlines.total)
+
+    async def _refused(self, response: HttpResponse) -> Fault:
+        body = bytearray()
+        self._dog.deadline = self._dog.time() + _REFUSAL_SECONDS
+        chunks = response.chunks()
+        with suppress(TransportError, TookTooLong, StopAsyncIteration):
+            while len(body) < _REFUSAL_BYTES:
+                body += await self._dog.wait(anext(chunks))
+        return classify(self.state.target, response.status, response.headers, bytes(body), self._clock())
+
+    def _settle(self, fault: Fault | None) -> None:
+        lease, self._lease = self._lease, None
+        if lease is None:
+            return
+        now = self._clock()
+        if self._admitted and (self.spoke or fault is None):
+            self._ledger.settle(lease, self._spent(), now)
+        else:
+            counted = self._admitted or self.state.target.provider.failed_calls_count
+            self._ledger.release(lease, now, counted=counted)
+
+    def _spent(self) -> int | None:
+        if self.usage is not None and self.usage.known:
+            return self.usage.input + self.usage.output
+        return self.work.needs.input + self._output if self.finish else None
+
+    def _silent(self) -> Fault:
+        where = self.state.model.key
+        if self.spoke:
+            return Fault(
+                kind=Kind.STALLED,
+                scope=Scope.MODEL,
+                message=f"{where} stopped in the middle: nothing for {self._deadlines.gap:g} s",
+            )
+        return Fault(
+            kind=Kind.FIRST_EVENT_TIMEOUT,
+            scope=Scope.MODEL,
+            message=f"{where} gave no answer within {self._deadlines.first_event:g} s",
+        )
+
+
+def _transport_fault(error: TransportError) -> Fault:
+    kind, scope = _TRANSPORT_FAULTS[error.kind]
+    return Fault(kind=kind, scope=scope, message=str(error))

@@ -1,0 +1,228 @@
+"""The waiting room: hands out leases, and lets requests wait for quota that is about to come back.
+
+Fair between callers: the first of each comes before the second of any. A request too big for what is left of a token
+window claims that deployment, so that small ones that came later do not keep it from ever fitting. One timer and one
+sweep for everybody who waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable
+
+import msgspec
+
+from ..pool.ledger import Lease, Ledger
+from ..pool.states import DeploymentState
+from ..routing.plan import Plan, fits
+from .work import Work
+
+PREFERRED_PATIENCE = 10.0
+"""A deployment that the caller put first is tried again this soon after a passing failure, seconds."""
+_TRIES_EACH = 2
+_TOKEN_WINDOWS = ("tpm", "tpd")
+
+
+class Tried(msgspec.Struct):
+    """What became of a deployment within one request: ``again_at`` inf means not for this request."""
+
+    times: int = 0
+    again_at: float = 0.0
+    why: str = ""
+
+
+class Held(msgspec.Struct, frozen=True):
+    """Why a candidate is not free, and until when (wall clock, inf: never)."""
+
+    state: DeploymentState
+    until: float
+    reason: str
+
+
+class Ticket:
+    """One request's wish. ``gives_up`` is wall clock."""
+
+    __slots__ = ("caller", "future", "gives_up", "larger_than", "plan", "since", "tried", "work")
+
+    def __init__(self, work: Work, plan: Plan, caller: str, *, since: float, patience: float) -> None:
+        self.work = work
+        self.plan = plan
+        self.caller = caller
+        self.since = since
+        self.gives_up = since + patience
+        self.tried: dict[str, Tried] = {}
+        self.future: asyncio.Future[Picked] | None = None
+        self.larger_than = 0
+        """A context window of this many tokens was too small."""
+
+
+class Picked(msgspec.Struct, frozen=True):
+    """A deployment with quota held on it."""
+
+    state: DeploymentState
+    lease: Lease
+
+
+class Nobody(Exception):
+    """No candidate frees in time. ``soonest`` is wall clock, inf where none ever does."""
+
+    def __init__(self, held: list[Held], soonest: float) -> None:
+        super().__init__()
+        self.held = held
+        self.soonest = soonest
+
+
+class Room:
+    """Who waits, and for what. ``clock`` is wall-clock seconds."""
+
+    def __init__(self, ledger: Ledger, clock: Callable[[], float]) -> None:
+        self._ledger = ledger
+        self._clock = clock
+        self._waiting: list[Ticket] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = math.inf
+        self._sweeping = False
+
+    async def acquire(self, ticket: Ticket) -> Picked:
+        """The best free candidate, now or within the ticket's patience. Raises Nobody."""
+        if not self._waiting:
+            picked = self.pick(ticket, frozenset())
+            if picked is not None:
+                return picked
+        return await self._wait(ticket)
+
+    def pick(self, ticket: Ticket, claimed: frozenset[str], without: DeploymentState | None = None) -> Picked | None:
+        """The best candidate that is free this moment, with a lease on it."""
+        now = self._clock()
+        for group in ticket.plan.groups:
+            members = group.members
+            first = group.model.turn % len(members) if _rotates(ticket) else 0
+            for at in range(len(members)):
+                state = members[(first + at) % len(members)]
+                if state is without or state.key in claimed or self._until(ticket, state, now) > now:
+                    continue
+                lease = self._ledger.lease(state.lane, ticket.work.cost(state), now)
+                if lease is not None:
+                    group.model.turn = first + at + 1
+                    state.provider.breaker.taken(now)
+                    return Picked(state, lease)
+        return None
+
+    def held(self, ticket: Ticket) -> list[Held]:
+        """Every candidate with what it is waiting for."""
+        now = self._clock()
+        return [self._held(ticket, state, now) for group in ticket.plan.groups for state in group.members]
+
+    def changed(self) -> None:
+        """Quota came free or a rest ended: look again, soon and once."""
+        if self._waiting and not self._sweeping:
+            self._sweeping = True
+            asyncio.get_running_loop().call_soon(self._sweep)
+
+    @property
+    def waiting(self) -> list[Ticket]:
+        """Those who wait, in the order they will be served."""
+        return _fair(self._waiting)
+
+    async def _wait(self, ticket: Ticket) -> Picked:
+        future = ticket.future = asyncio.get_running_loop().create_future()
+        self._waiting.append(ticket)
+        try:
+            self._sweep()
+            return await future
+        except asyncio.CancelledError:
+            if future.done() and not future.cancelled() and future.exception() is None:
+                self._ledger.release(future.result().lease, self._clock(), counted=False)
+            raise
+        finally:
+            ticket.future = None
+            if ticket in self._waiting:
+                self._waiting.remove(ticket)
+                self.changed()
+
+    def _sweep(self) -> None:
+        self._sweeping = False
+        now = self._clock()
+        claimed: set[str] = set()
+        soonest = math.inf
+        for ticket in _fair(self._waiting):
+            future = ticket.future
+            if future is None or future.done():
+                continue
+            picked = self.pick(ticket, frozenset(claimed))
+            if picked is not None:
+                self._waiting.remove(ticket)
+                future.set_result(picked)
+                continue
+            soonest = min(soonest, self._keep_or_refuse(ticket, future, claimed, now))
+        self._wake_at(soonest)
+
+    def _keep_or_refuse(self, ticket: Ticket, future: asyncio.Future[Picked], claimed: set[str], now: float) -> float:
+        """When to look again for this one; refuses it where nothing frees in time."""
+        held = self.held(ticket)
+        free = min(held, key=lambda one: one.until, default=None)
+        until = free.until if free is not None else math.inf
+        if free is None or until > ticket.gives_up or (until <= now and now >= ticket.gives_up):
+            self._waiting.remove(ticket)
+            future.set_exception(Nobody(held, until))
+            return math.inf
+        if free.reason in _TOKEN_WINDOWS:
+            claimed.add(free.state.key)
+        # claimed by another and free: it is looked at again when that one is served, or at the latest when it gives up
+        return until if until > now else ticket.gives_up
+
+    def _wake_at(self, moment: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if moment < math.inf:
+            delay = max(moment - self._clock(), 0.001)
+            self._timer = asyncio.get_running_loop().call_later(delay, self._sweep)
+
+    def _held(self, ticket: Ticket, state: DeploymentState, now: float) -> Held:
+        tried = ticket.tried.get(state.key)
+        if not _is_large_enough(ticket, state):
+            return Held(state, math.inf, "too small for this request")
+        if tried is not None and (tried.again_at == math.inf or tried.times >= _TRIES_EACH):
+            return Held(state, math.inf, f"failed: {tried.why}")
+        rest = state.rest_until(now, self._patience(ticket))
+        free = self._ledger.free_at(state.lane, ticket.work.cost(state), now)
+        if tried is not None and tried.again_at > max(rest, free.at):
+            return Held(state, tried.again_at, f"failed a moment ago: {tried.why}")
+        if rest > free.at:
+            why = state.resting(now)
+            return Held(state, rest, f"{why.kind.value}: {why.why}" if why else "resting after failures")
+        return Held(state, free.at, free.window)
+
+    def _until(self, ticket: Ticket, state: DeploymentState, now: float) -> float:
+        tried = ticket.tried.get(state.key)
+        if tried is not None and (tried.again_at > now or tried.times >= _TRIES_EACH):
+            return math.inf
+        if not _is_large_enough(ticket, state):
+            return math.inf
+        return state.rest_until(now, self._patience(ticket))
+
+    def _patience(self, ticket: Ticket) -> float | None:
+        return PREFERRED_PATIENCE if ticket.plan.preferred else None
+
+
+def _is_large_enough(ticket: Ticket, state: DeploymentState) -> bool:
+    if ticket.larger_than and 0 < state.largest_input() <= ticket.larger_than:
+        return False
+    return fits(state, ticket.work.needs)
+
+
+def _rotates(ticket: Ticket) -> bool:
+    return ticket.plan.roster.world.settings.rotation_mode == "round-robin"
+
+
+def _fair(waiting: list[Ticket]) -> list[Ticket]:
+    """The first of each caller, then the second of each, and so on; within a round, who came first."""
+    rounds: dict[str, int] = {}
+    ranked: list[tuple[int, int, Ticket]] = []
+    for at, ticket in enumerate(waiting):
+        turn = rounds.get(ticket.caller, 0)
+        rounds[ticket.caller] = turn + 1
+        ranked.append((turn, at, ticket))
+    return [ticket for _, _, ticket in sorted(ranked, key=lambda one: one[:2])]

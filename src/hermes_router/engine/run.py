@@ -1,0 +1,356 @@
+"""The loop: take the next candidate, try it, judge what went wrong, until one speaks or nobody is left.
+
+Every dialect, streaming or not, and embeddings go through here; there is no second loop anywhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncIterator, Callable
+
+import msgspec
+
+from ..core.errors import CannotServe, Exhausted, Refused, RouterError
+from ..core.events import (
+    Event,
+    Failed,
+    Finish,
+    FinishReason,
+    ReasoningDelta,
+    RefusalDelta,
+    TextDelta,
+    ToolCallStart,
+    Usage,
+    Vectors,
+)
+from ..core.faults import Fault, Kind, Scope
+from ..pool.pool import Pool
+from ..pool.states import DeploymentState
+from ..routing.plan import Plan
+from ..transport.base import Transport
+from .attempt import Attempt
+from .records import AttemptRecord, RequestRecord
+from .room import Nobody, Picked, Room, Ticket, Tried
+from .verdict import TABLE, Then, judge
+from .work import Work
+
+_STAY_SECONDS = 3.0
+_STAY_PAUSE = 0.2
+_SAME_AGAIN = 2
+
+
+class Engine:
+    """What exchanges share. ``clock`` is wall-clock seconds."""
+
+    def __init__(self, pool: Pool, transport: Transport, clock: Callable[[], float]) -> None:
+        self.pool = pool
+        self.transport = transport
+        self.clock = clock
+        self.room = Room(pool.ledger, clock)
+        self.open = 0
+        """Exchanges under way."""
+
+
+class Exchange:
+    """One request on its way to an answer.
+
+    ``begin`` returns when there is something to send, and raises RouterError where there never will be. ``batches``
+    then gives the events; it raises RouterError where the answer broke off for good.
+    ``close`` ends it, at any time. ``whole``: nothing is given before the answer is complete, so any failure moves on.
+    """
+
+    def __init__(
+        self, engine: Engine, work: Work, plan: Plan, record: RequestRecord, *, patience: float, whole: bool
+    ) -> None:
+        self.record = record
+        self._engine = engine
+        self._work = work
+        self._whole = whole
+        self._settings = plan.roster.world.settings
+        self._ticket = Ticket(work, plan, record.caller, since=engine.clock(), patience=patience)
+        self._began = asyncio.get_running_loop().time()
+        self._attempt: Attempt | None = None
+        self._head: list[Event] = []
+        self._doubt: Fault | None = None
+        self._stayed = False
+        engine.open += 1
+        self._closed = False
+
+    @property
+    def served(self) -> DeploymentState | None:
+        """Who speaks, from ``begin`` on."""
+        return self._attempt.state if self._attempt else None
+
+    @property
+    def attempts(self) -> int:
+        return len(self.record.attempts)
+
+    async def begin(self) -> None:
+        """Raises Exhausted, Refused, CannotServe."""
+        while self._attempt is None:
+            attempt = await self._next()
+            fault = await self._listen(attempt)
+            if fault is None:
+                self._attempt = attempt
+                self.record.provider = attempt.state.provider.key
+                self.record.model = attempt.state.deployment.target.model.id
+                self.record.first_event = self._elapsed()
+            else:
+                await self._after(attempt, fault)
+
+    async def batches(self) -> AsyncIterator[list[Event]]:
+        """Events in the order and the lumps they came in."""
+        attempt = self._attempt
+        assert attempt is not None
+        head, self._head = self._head, []
+        if head:
+            yield head
+        while events := await attempt.read():
+            if isinstance(events[-1], Failed):
+                fault = events.pop().fault
+                if events:
+                    yield events
+                await self._broke_off(attempt, fault)
+            yield events
+        await self._finished(attempt)
+
+    async def close(self) -> None:
+        """Ends what is still under way: the upstream is closed, its lease given back."""
+        if self._closed:
+            return
+        self._closed = True
+        self._engine.open -= 1
+        self.record.took = self._elapsed()
+        attempt, self._attempt = self._attempt, None
+        if attempt is not None and attempt.record.outcome == "open":
+            await attempt.close()
+            self._engine.room.changed()
+
+    async def _next(self) -> Attempt:
+        """An attempt that has been given a lease."""
+        engine = self._engine
+        if len(self.record.attempts) >= self._settings.attempts_max:
+            raise self._exhausted(Nobody(engine.room.held(self._ticket), math.inf))
+        asked = engine.clock()
+        try:
+            picked = await engine.room.acquire(self._ticket)
+        except Nobody as nobody:
+            raise self._exhausted(nobody) from None
+        self.record.waited += max(0.0, engine.clock() - asked)
+        return self._attempt_at(picked)
+
+    def _attempt_at(self, picked: Picked) -> Attempt:
+        state = picked.state
+        record = AttemptRecord(
+            provider=state.provider.key,
+            model=state.deployment.target.model.id,
+            tail=state.deployment.credential.tail,
+            started=self._elapsed(),
+        )
+        self.record.attempts.append(record)
+        engine = self._engine
+        return Attempt(
+            self._work,
+            state,
+            picked.lease,
+            ledger=engine.pool.ledger,
+            transport=engine.transport,
+            clock=engine.clock,
+            record=record,
+        )
+
+    async def _listen(self, attempt: Attempt) -> Fault | None:
+        """Until the attempt has said something worth committing to, or failed."""
+        try:
+            fault = await attempt.start()
+            return fault or await self._until_commit(attempt)
+        except BaseException:  # the caller left, or a bug: either way nothing may be left open
+            await attempt.close()
+            self._engine.room.changed()
+            raise
+
+    async def _until_commit(self, attempt: Attempt) -> Fault | None:
+        held: list[Event] = []
+        while events := await attempt.read():
+            held += events
+            last = events[-1]
+            if isinstance(last, Failed):
+                return last.fault
+            if not self._whole and self._commits(events, attempt):
+                self._head = held
+                return None
+        problem = _emptiness(held)
+        if problem is not None:
+            return Fault(kind=Kind.MALFORMED, scope=problem.scope, message=problem.message)
+        self._head = held
+        return None
+
+    def _commits(self, events: list[Event], attempt: Attempt) -> bool:
+        shows = self._work.shows_reasoning
+        return any(_says_something(event) or (shows and _shows_thinking(event)) for event in events)
+
+    async def _after(self, attempt: Attempt, fault: Fault) -> None:
+        """A failed try: judge it, and make up the ticket for the next. Raises Refused where there is no next."""
+        engine, state, now = self._engine, attempt.state, self._engine.clock()
+        await attempt.close(fault)
+        then = judge(fault, state, self._work.needs, engine.pool, now, cost=self._work.cost(state))
+        engine.room.changed()
+        if fault.kind is Kind.FILTERED and self._settings.content_filter_failover:
+            then = Then.NEXT
+        if then is Then.STOP or (then is Then.OTHERS_ONCE and (self._doubt or fault.field)):
+            raise _refused(self._doubt or fault)
+        if then is Then.OTHERS_ONCE:
+            self._doubt = fault
+        if fault.kind is Kind.CONTEXT_TOO_LONG:
+            self._ticket.larger_than = max(self._ticket.larger_than, state.largest_input())
+        await self._mark(state, fault, then, now)
+
+    async def _mark(self, state: DeploymentState, fault: Fault, then: Then, now: float) -> None:
+        tried = self._ticket.tried.setdefault(state.key, Tried())
+        tried.why = fault.message or fault.kind.value
+        if then is Then.SAME and tried.times < _SAME_AGAIN:
+            tried.times += 1
+            return
+        if fault.kind in (Kind.RATE_LIMITED, Kind.QUOTA_EXHAUSTED):
+            if self._stays(state, fault):
+                await asyncio.sleep((fault.retry_after or 0.0) + _STAY_PAUSE)
+            return  # the ledger knows until when
+        tried.times += 1
+        if self._stays(state, fault):
+            state.rest = state.model.rest = None
+            await asyncio.sleep(_STAY_PAUSE)
+            return
+        tried.again_at = now + 2.0 * tried.times if _may_come_again(fault) else math.inf
+
+    def _stays(self, state: DeploymentState, fault: Fault) -> bool:
+        """The caller's preferred deployment gets one more chance after a passing failure."""
+        plan = self._ticket.plan
+        if self._stayed or not plan.preferred or state.model is not plan.groups[0].model:
+            return False
+        passing = fault.kind is Kind.SERVER_ERROR or (
+            fault.kind is Kind.RATE_LIMITED and fault.retry_after is not None and fault.retry_after <= _STAY_SECONDS
+        )
+        self._stayed = passing
+        return passing
+
+    async def _broke_off(self, attempt: Attempt, fault: Fault) -> None:
+        await attempt.close(fault)
+        state = attempt.state
+        judge(fault, state, self._work.needs, self._engine.pool, self._engine.clock(), cost=self._work.cost(state))
+        self._engine.room.changed()
+        what = fault.message or fault.kind.value
+        error = Exhausted(f"The answer of {state.model.key} broke off: {what}.", code="stream_interrupted")
+        self.record.error = error.code
+        raise error
+
+    async def _finished(self, attempt: Attempt) -> None:
+        await attempt.close()
+        pool, state = self._engine.pool, attempt.state
+        pool.succeeded(state)
+        latency = state.model.latency
+        if attempt.first_event is not None:
+            latency.first_event(attempt.first_event)
+            latency.generated(*attempt.speed())
+        self._engine.room.changed()
+        if attempt.usage is not None:
+            _add(self.record, attempt.usage)
+
+    def _exhausted(self, nobody: Nobody) -> RouterError:
+        if self._doubt is not None:
+            return _refused(self._doubt)
+        if self._ticket.larger_than:
+            return CannotServe(
+                f"The request is too long: the largest context window available to it is {self._ticket.larger_than} "
+                "tokens.",
+                code="context_length_exceeded",
+                param="messages",
+            )
+        return exhausted(nobody, self._engine.clock())
+
+    def _elapsed(self) -> float:
+        return asyncio.get_running_loop().time() - self._began
+
+
+def exhausted(nobody: Nobody, now: float) -> Exhausted:
+    """503 with every candidate's reason; Retry-After is the soonest moment one is free, where one ever is."""
+    candidates = [
+        {
+            "provider": held.state.provider.key,
+            "model": held.state.deployment.target.model.id,
+            "key": held.state.deployment.credential.tail,
+            "reason": held.reason,
+            "free_in": None if held.until == math.inf else round(max(0.0, held.until - now), 1),
+        }
+        for held in nobody.held
+    ]
+    soonest = min((held.until for held in nobody.held), default=math.inf)
+    headers = {} if soonest == math.inf else {"retry-after": str(max(1, math.ceil(soonest - now)))}
+    when = f"the next is free in {headers['retry-after']} s" if headers else "none is expected back"
+    listed = "; ".join(f"{one['provider']}/{one['model']}: {one['reason']}" for one in candidates[:5])
+    more = f" (and {len(candidates) - 5} more)" if len(candidates) > 5 else ""
+    return Exhausted(
+        f"None of {len(candidates)} candidates can answer now; {when}. {listed}{more}",
+        details={"candidates": candidates},
+        headers=headers,
+    )
+
+
+def _may_come_again(fault: Fault) -> bool:
+    return TABLE[fault.kind].again
+
+
+def _refused(fault: Fault) -> Refused:
+    status = fault.status if fault.status is not None and 400 <= fault.status < 500 else 400
+    code = "content_filter" if fault.kind is Kind.FILTERED else "invalid_request"
+    return Refused(
+        fault.message or "The provider refused the request.",
+        status=status if status in (400, 403, 422) else 400,
+        code=code,
+        param=fault.field,
+    )
+
+
+def _says_something(event: Event) -> bool:
+    if isinstance(event, TextDelta):
+        return bool(event.text) and not event.text.isspace()
+    return isinstance(event, ToolCallStart | RefusalDelta | Vectors)
+
+
+def _shows_thinking(event: Event) -> bool:
+    return isinstance(event, ReasoningDelta) and bool(event.text or event.redacted)
+
+
+def _emptiness(events: list[Event]) -> Fault | None:
+    """Why a finished answer is none; None where it is one."""
+    finish = next((event for event in reversed(events) if isinstance(event, Finish)), None)
+    if any(_says_something(event) for event in events):
+        return None
+    if finish is not None and finish.reason in (FinishReason.FILTERED, FinishReason.STOP_SEQUENCE):
+        return None
+    thought = any(isinstance(event, ReasoningDelta) for event in events)
+    message = "it thought and then said nothing" if thought else "the answer is empty"
+    return Fault(kind=Kind.MALFORMED, scope=Scope.MODEL, message=message)
+
+
+def _add(record: RequestRecord, usage: Usage) -> None:
+    record.input += usage.input
+    record.output += usage.output
+    record.reasoning += usage.reasoning
+    record.cache_read += usage.cache_read
+
+
+def fold_usage(usages: list[Usage]) -> Usage:
+    """Several attempts' usage as one."""
+    total = usages[0]
+    for usage in usages[1:]:
+        total = msgspec.structs.replace(
+            total,
+            input=total.input + usage.input,
+            output=total.output + usage.output,
+            reasoning=total.reasoning + usage.reasoning,
+            cache_read=total.cache_read + usage.cache_read,
+            cache_write=total.cache_write + usage.cache_write,
+            known=total.known and usage.known,
+        )
+    return total
