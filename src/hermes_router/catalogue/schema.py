@@ -64,8 +64,8 @@ class Quirks(Table, frozen=True):
 
     Choosing: ``schema_with_tools`` / ``schema_with_stream``: False: json_schema does not combine with these.
 
-    Reading the answer: ``finish``: its finish word -> ours. ``think_tags``: thinking may come as ``<think>`` text.
-    ``text_errors``: patterns of answers that are really errors.
+    Reading the answer: ``finish``: its finish word -> ours, or ``error`` where it means that the answer failed.
+    ``think_tags``: thinking may come as ``<think>`` text. ``text_errors``: patterns of answers that are really errors.
 
     Embeddings: ``embed_body``: fields added to embedding requests.
     """
@@ -123,7 +123,7 @@ class Quirks(Table, frozen=True):
 
 
 class Timeouts(Table, frozen=True):
-    """Seconds an attempt may take to connect, to give its first event, between events, and in all. None: the setting."""
+    """Seconds an attempt may take to connect, to its first event, between events, and in all. None: the setting."""
 
     connect: float | None = None
     first_event: float | None = None
@@ -237,6 +237,9 @@ class ProviderSpec(Table, frozen=True):
     """Variables that may stand in braces in ``base_url`` and must be set."""
     paths: dict[str, str] = {}
     """Endpoint -> path below ``base_url`` where it is not the wire's own: chat, embeddings, models."""
+    scope: Literal["key", "account", "project", "organisation", "ip"] | None = None
+    """Whose limits they are by the provider's own rule. The router cannot see whether two keys are of one account:
+    that is what ``account`` says. For display, and for the ledger's guess."""
     auth: Auth = Auth()
     status: Literal["live", "gated", "retired", "reserved"] = "live"
     """Only ``live`` serves on its own; for the others ``status_note`` tells the user why not."""
