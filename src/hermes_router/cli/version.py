@@ -1,0 +1,13 @@
+"""``hr version``."""
+
+from __future__ import annotations
+
+from .. import __version__
+
+
+def version() -> None:
+    """Print the version.
+
+    Example: hermes-router version
+    """
+    print(f"hermes-router {__version__}")
