@@ -173,7 +173,7 @@ class ChatStream:
         self._legacy = request.legacy_functions
         self._include_usage = request.include_usage
         self._opened = False
-        self._head = self._tail = self._text_head = self._text_tail = b""
+        self._head = self._tail = self._text_head = self._reasoning_head = self._text_tail = b""
         self._usage: Usage | None = None
         self._finished = False
         self._bytes = 0
@@ -181,10 +181,16 @@ class ChatStream:
         self._arguments: dict[int, bool] = {}
 
     def write(self, event: Event) -> bytes:
-        if type(event) is TextDelta and self._opened and event.text and event.logprobs is None:
-            said = orjson.dumps(event.text)
-            self._bytes += len(said) - 2
-            return self._text_head + said + self._text_tail
+        if self._opened:
+            # What comes by the thousand is written without the detour below.
+            if type(event) is TextDelta and event.text and event.logprobs is None:
+                said = orjson.dumps(event.text)
+                self._bytes += len(said) - 2
+                return self._text_head + said + self._text_tail
+            if type(event) is ToolCallDelta:
+                return self._call_delta(event)
+            if type(event) is ReasoningDelta:
+                return self._reasoning(event)
         if isinstance(event, Note):
             return comment(event.text)
         return self._open(event) + self._event(event)
@@ -226,6 +232,7 @@ class ChatStream:
         # With include_usage every chunk but the last carries a null usage ("stream_options" in the reference).
         self._tail = b',"logprobs":null,"finish_reason":null}]' + self._closing()
         self._text_head = self._head + b'{"content":'
+        self._reasoning_head = self._head + b'{"reasoning_content":'
         self._text_tail = b"}" + self._tail
         return self._head + b'{"role":"assistant","content":"","refusal":null}' + self._tail
 
@@ -269,12 +276,10 @@ class ChatStream:
         self._reasoning_bytes += len(event.text)
         if not self._show or not (event.text or event.details):
             return b""
-        fields: dict[str, Any] = {}
-        if event.text:
-            fields["reasoning_content"] = event.text
-        if event.details:
-            fields["reasoning_details"] = event.details
-        return self._delta(fields)
+        if not event.details:
+            return self._reasoning_head + orjson.dumps(event.text) + self._text_tail
+        fields = {"reasoning_content": event.text} if event.text else {}
+        return self._delta({**fields, "reasoning_details": event.details})
 
     def _call_start(self, event: ToolCallStart) -> bytes:
         first = not self._arguments
@@ -293,10 +298,13 @@ class ChatStream:
             return b""
         self._arguments[event.index] = True
         self._bytes += len(event.arguments)
-        function = {"arguments": event.arguments}
+        said = orjson.dumps(event.arguments)
         if self._legacy:
-            return self._delta({"function_call": function}) if event.index == 0 else b""
-        return self._delta({"tool_calls": [{"index": event.index, "function": function}]})
+            legacy = self._head + b'{"function_call":{"arguments":' + said + b"}}" + self._tail
+            return legacy if event.index == 0 else b""
+        return b'%b{"tool_calls":[{"index":%d,"function":{"arguments":%b}}]}%b' % (
+            self._head, event.index, said, self._tail,
+        )  # fmt: skip
 
     def _finish(self, event: Finish) -> bytes:
         """A call without any arguments is given ``{}``: clients parse what they collected as JSON."""
