@@ -12,8 +12,7 @@ comment says so.
 
 from __future__ import annotations
 
-import hashlib
-import re
+import base64
 from typing import Any
 
 import orjson
@@ -40,6 +39,8 @@ from ..transport.base import HttpRequest
 from .anthropic_reader import MessageReader
 from .anthropic_thinking import choose_thinking
 from .base import Reader, Target
+from .quirks import add_fields, shape_fields, tool_id
+from .schemas import close_objects, drop_keywords
 
 Body = dict[str, Any]
 Turn = dict[str, Any]
@@ -47,7 +48,6 @@ Turn = dict[str, Any]
 _VERSION = "2023-06-01"
 _DEFAULT_MAX_TOKENS = 8192
 _MAX_STRICT_TOOLS = 20  # 400 "Too many strict tools (21). The maximum number of strict tools supported is 20."
-_ID = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 _INSTRUCTIONS = (Role.SYSTEM, Role.DEVELOPER)
 _CHOICES = {ToolMode.AUTO: "auto", ToolMode.REQUIRED: "any", ToolMode.NONE: "none", ToolMode.NAMED: "tool"}
 _NEEDED = frozenset({"model", "messages", "max_tokens", "system", "stream", "tools"})
@@ -127,19 +127,7 @@ def _body(request: Request, target: Target, max_tokens: int) -> Body:
     extra.pop("anthropic_beta", None)
     if config := _output_config(request, target, effort, extra.pop("output_config", {})):
         body["output_config"] = config
-    return _quirked(extra | body, target)
-
-
-def _quirked(body: Body, target: Target) -> Body:
-    """The declared quirks that speak of top-level fields."""
-    quirks = target.quirks
-    if quirks.allow is not None:
-        body = {name: value for name, value in body.items() if name in _NEEDED or name in quirks.allow}
-    for name in quirks.drop or ():
-        body.pop(name, None)
-    renames = quirks.rename or {}
-    body = {renames.get(name, name): value for name, value in body.items()}
-    return (quirks.body or {}) | body | (quirks.force or {})
+    return add_fields(shape_fields(extra | body, target.quirks, _NEEDED), target.quirks)
 
 
 def _sampling(request: Request, target: Target, thinking: Body | None) -> Body:
@@ -161,34 +149,21 @@ def _sampling(request: Request, target: Target, thinking: Body | None) -> Body:
 
 
 def _output_config(request: Request, target: Target, effort: str | None, said: Body) -> Body:
-    config = dict(said)
-    if config.get("effort") and effort is None:
-        del config["effort"]
-    elif effort is not None:
-        config.setdefault("effort", effort)
+    config = {name: value for name, value in said.items() if name != "effort"}
+    if said.get("effort"):
+        # "max", which is no effort of ours: the caller's own word where the model has it.
+        effort = (target.quirks.effort or {"max": "max"}).get("max", effort) if effort or target.quirks.effort else None
+    if effort is not None:
+        config["effort"] = effort
     wanted = request.response_format
     if wanted is not None and wanted.schema is not None and target.model.json_schema is not False:
-        config["format"] = {"type": "json_schema", "schema": _native_schema(wanted.schema)}
+        config["format"] = {"type": "json_schema", "schema": _native_schema(wanted.schema, target)}
     return config
 
 
-def _native_schema(schema: Any) -> Any:
+def _native_schema(schema: Body, target: Target) -> Body:
     """A schema as structured outputs take it: every object closed, without the keywords they refuse."""
-    if isinstance(schema, list):
-        return [_native_schema(item) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    kept: Body = {}
-    for name, value in schema.items():
-        if name in ("properties", "$defs", "definitions") and isinstance(value, dict):
-            kept[name] = {key: _native_schema(inner) for key, inner in value.items()}
-        elif name in ("enum", "const", "default", "examples", "required"):
-            kept[name] = value
-        elif name not in _SCHEMA_REFUSED:
-            kept[name] = _native_schema(value)
-    if kept.get("type") == "object":
-        kept["additionalProperties"] = False
-    return kept
+    return close_objects(drop_keywords(schema, _SCHEMA_REFUSED.union(target.quirks.schema_drop or ())))
 
 
 # ---- tools
@@ -217,28 +192,14 @@ def _tooling(request: Request, target: Target) -> Body:
 
 
 def _tool(tool: Tool, target: Target, strict: bool) -> Body:
-    schema = _without(tool.schema, frozenset(target.quirks.schema_drop or ()))
+    refused = target.quirks.schema_drop
+    schema = drop_keywords(tool.schema, refused) if refused else tool.schema
     body: Body = {"name": tool.name, "input_schema": {"type": "object"} | schema}
     if tool.description:
         body["description"] = tool.description
     if tool.strict and strict:
-        body["strict"] = True
+        body |= {"strict": True, "input_schema": close_objects(body["input_schema"])}
     return _marked(body, tool.cache_control)
-
-
-def _without(schema: Any, keywords: frozenset[str]) -> Any:
-    """A schema less some keywords; properties that happen to have such a name stay."""
-    if not keywords or not isinstance(schema, dict | list):
-        return schema
-    if isinstance(schema, list):
-        return [_without(item, keywords) for item in schema]
-    return {
-        name: {key: _without(inner, keywords) for key, inner in value.items()}
-        if name in ("properties", "$defs", "definitions") and isinstance(value, dict)
-        else _without(value, keywords)
-        for name, value in schema.items()
-        if name not in keywords
-    }
 
 
 # ---- messages
@@ -282,12 +243,13 @@ def _without_trailing_space(turns: list[Turn]) -> list[Turn]:
 
 def _blocks(message: Message, target: Target) -> list[Body]:
     own = (message.origin or "").partition("/")[0] == target.name
+    shape = target.quirks.tool_ids or "word64"
     blocks: list[Body] = []
     for part in message.parts:
         if isinstance(part, Reasoning):
             blocks += _thought(part) if own else ()
         elif not isinstance(part, Text) or _says(part):
-            blocks.append(_block(part))
+            blocks.append(_block(part, shape))
     return blocks
 
 
@@ -305,7 +267,8 @@ def _thought(part: Reasoning) -> list[Body]:
     return []
 
 
-def _block(part: Part) -> Body:
+def _block(part: Part, shape: str = "") -> Body:
+    """``shape`` is that of tool-call ids."""
     match part:
         case Text():
             return _marked(_text(part.text), part.cache_control)
@@ -314,10 +277,15 @@ def _block(part: Part) -> Body:
         case Document():
             return _document(part)
         case ToolCall():
-            block = {"type": "tool_use", "id": _id(part.id), "name": part.name, "input": _input(part.arguments)}
+            block = {
+                "type": "tool_use",
+                "id": tool_id(part.id, shape),
+                "name": part.name,
+                "input": _input(part.arguments),
+            }
             return _marked(block, part.cache_control)
         case ToolResult():
-            return _result(part)
+            return _result(part, shape)
         case Refusal():
             return _text(part.text)
         case Audio():
@@ -366,12 +334,16 @@ def _document_source(part: Document) -> Body:
         return {"type": "url", "url": part.url}
     if part.file_id is not None:
         return {"type": "file", "file_id": part.file_id}
+    if (part.media_type or "").startswith("text/"):
+        # Base64 documents are PDF only.
+        text = base64.b64decode(part.data or "").decode("utf-8", "replace")
+        return {"type": "text", "media_type": "text/plain", "data": text}
     return {"type": "base64", "media_type": part.media_type or "application/pdf", "data": part.data}
 
 
-def _result(part: ToolResult) -> Body:
+def _result(part: ToolResult, shape: str) -> Body:
     inner = [_block(item) for item in part.parts if not isinstance(item, Text) or _says(item)]
-    block: Body = {"type": "tool_result", "tool_use_id": _id(part.id)}
+    block: Body = {"type": "tool_result", "tool_use_id": tool_id(part.id, shape)}
     if part.is_error and all(item["type"] == "text" for item in inner):
         block["is_error"] = True
     elif part.is_error:
@@ -389,10 +361,3 @@ def _input(arguments: str) -> Any:
     except orjson.JSONDecodeError:
         value = arguments
     return orjson.Fragment(arguments or "{}") if isinstance(value, dict) else {"arguments": value}
-
-
-def _id(said: str) -> str:
-    """An id within the API's alphabet, the same for a call and its result."""
-    if _ID.match(said):
-        return said
-    return "toolu_" + hashlib.sha256(said.encode()).hexdigest()[:24]
