@@ -7,6 +7,8 @@ from typing import Any
 
 import orjson
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hermes_router.core.errors import BadRequest
 from hermes_router.core.request import (
@@ -507,3 +509,72 @@ def test_megabytes_of_a_picture_are_not_copied_into_an_error():
     with pytest.raises(BadRequest) as caught:
         read(messages=[user({"type": "image_url", "image_url": {"url": picture}})])
     assert len(caught.value.message) < 200
+
+
+RICH: dict[str, Any] = {
+    "model": "auto",
+    "messages": [
+        {"role": "system", "content": [{"type": "text", "text": "a", "cache_control": {"type": "ephemeral"}}]},
+        user(
+            {"type": "image_url", "image_url": {"url": PNG, "detail": "low"}},
+            {"type": "input_audio", "input_audio": {"data": "x", "format": "wav"}},
+            {"type": "file", "file": {"file_data": PDF, "filename": "a.pdf"}},
+        ),
+        {"role": "assistant", "content": None, "reasoning_details": [{"text": "a"}], "tool_calls": [CALL, CALL]},
+        {"role": "tool", "tool_call_id": "c1", "content": [{"type": "text", "text": "a"}]},
+        {"role": "tool", "tool_call_id": "c2", "content": "b"},
+        {"role": "assistant", "content": [{"type": "thinking", "thinking": [{"type": "text", "text": "a"}]}]},
+        {"role": "assistant", "function_call": {"name": "add", "arguments": "{}"}},
+        {"role": "function", "name": "add", "content": "c"},
+    ],
+    "tools": [ADD, SUB],
+    "tool_choice": {
+        "type": "allowed_tools",
+        "allowed_tools": {"mode": "auto", "tools": [{"type": "function", "function": {"name": "add"}}]},
+    },
+    "response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "object"}}},
+    "stop": ["a"],
+    "reasoning": {"effort": "low", "max_tokens": 5, "exclude": True},
+    "thinking": {"type": "enabled", "budget_tokens": 5},
+    "stream_options": {"include_usage": True},
+    "logit_bias": {"5": 1},
+}
+
+
+def test_the_rich_request_itself_is_taken():
+    assert len(read(**RICH).messages) == len(RICH["messages"])
+
+
+def spoilt(value: Any, path: list[int], junk: Any) -> Any:
+    """``value`` with the node that ``path`` leads to replaced, or removed where ``junk`` is Ellipsis."""
+    keys: list[Any] = list(value) if isinstance(value, dict) else list(range(len(value)))
+    key = keys[path[0] % len(keys)]
+    copy = value.copy()
+    inner = value[key]
+    if len(path) > 1 and isinstance(inner, dict | list) and inner:
+        copy[key] = spoilt(inner, path[1:], junk)
+    elif junk is ...:
+        del copy[key]
+    else:
+        copy[key] = junk
+    return copy
+
+
+@settings(deadline=None, max_examples=400)
+@given(
+    path=st.lists(st.integers(0, 30), min_size=1, max_size=8),
+    junk=st.sampled_from(
+        [..., None, True, -1, 0, 1.5, 10**12, "", "x", "data:", [], {}, [None], [[]], ["x"], {"x": 1}]
+    ),
+)
+def test_whatever_is_wrong_the_caller_is_told_which_field(path: list[int], junk: Any):
+    refusal = refused(spoilt(RICH, path, junk))
+    assert refusal is None or refusal.param
+
+
+def refused(body: dict[str, Any]) -> BadRequest | None:
+    try:
+        OpenAIChat().read(orjson.dumps(body), {})
+    except BadRequest as error:
+        return error
+    return None

@@ -115,7 +115,7 @@ def _assistant(table: Table, where: str, index: int, functions: dict[str, str]) 
         parts.append(Refusal(text=refusal))
     calls = [_call(call, path) for path, call in objects(table, "tool_calls", where)]
     legacy = object_(table, "function_call", where)
-    if legacy and not calls:
+    if legacy is not None and not calls:
         calls = [_legacy_call(legacy, at(where, "function_call"), index, functions)]
     if calls:
         parts = [part for part in parts if not (isinstance(part, Text) and not part.text)]
@@ -125,12 +125,12 @@ def _assistant(table: Table, where: str, index: int, functions: dict[str, str]) 
 
 
 def _content(table: Table, where: str, readers: Mapping[str, ReadPart]) -> list[Part]:
-    path = at(where, "content")
     value = table.get("content")
     if value is None:
         return []
     if isinstance(value, str):
         return [Text(text=value)]
+    path = at(where, "content")
     if not isinstance(value, list):
         raise wrong_type(path, "a string or an array of parts", value)
     return [_part(item, at(path, index), readers) for index, item in enumerate(value)]
