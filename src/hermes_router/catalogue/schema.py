@@ -183,7 +183,9 @@ class ErrorRule(Table, frozen=True):
     ``status``: these only (empty: any). ``match``: a regular expression, case ignored, searched in the body.
     ``header``: header -> pattern its value must match in full. ``until``: ``stated`` (header or text), ``reset`` (the
     day's calendar), ``month`` (the first of the next), or a time such as ``60s``, ``10m``, ``7d``; absent: the verdict
-    table's default. ``limit``: which window this is about.
+    table's default. ``limit``: which window this is about. ``field``: the request field or ability that was refused
+    (``tools``, ``image``, ``prefill``), where the row alone says so. A row without ``match`` needs its status: an error
+    inside a 200 that states none does not fit it.
     """
 
     kind: str
@@ -193,6 +195,7 @@ class ErrorRule(Table, frozen=True):
     header: dict[str, str] = {}
     until: str | None = None
     limit: Literal["rpm", "rpd", "tpm", "tpd", "month", "concurrency"] | None = None
+    field: str = ""
     source: str = ""
 
 
