@@ -1,0 +1,115 @@
+"""What quota is counted for: accounts, their models' lanes, the windows each draws on, and leases on them.
+
+Only the structure; what happens to it is in ``pool/ledger.py``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from typing import Any
+
+from . import windowstate
+from .windows import Gate, Kind, Window, window_for
+
+POOL = "*"
+"""The model part of the key of what all models of an account share."""
+KINDS: tuple[Kind, ...] = ("concurrency", "rpm", "tpm", "rpd", "tpd", "month")
+RECENT = 4096
+"""Answered calls remembered per account, to tell what a header may have counted already."""
+
+
+class Scope:
+    """Windows that are counted together: those of a model of an account, or those all its models share.
+
+    ``heard`` is when the last answered call was sent.
+    """
+
+    __slots__ = ("account", "before", "dirty", "heard", "key", "model", "provider", "reset", "windows")
+
+    def __init__(self, provider: str, account: str, model: str) -> None:
+        self.provider, self.account, self.model = provider, account, model
+        self.key = "\x1f".join((provider, account, model))
+        self.windows: dict[Kind, Window] = {}
+        self.reset: str | None = None
+        self.heard = 0.0
+        self.dirty = False
+
+
+class Lane:
+    """One model of one account: its own windows and those it shares. Obtained from ``Ledger.lane`` and kept."""
+
+    __slots__ = ("account", "call_tokens", "counted", "failed_calls_count", "gates", "model", "own", "windows")
+
+    def __init__(self, account: Account, model: str) -> None:
+        self.account = account
+        self.model = model
+        self.own = Scope(account.provider, account.name, model)
+        self.failed_calls_count = False
+        self.call_tokens = 1500.0
+        self.gates: tuple[Window, ...] = ()
+        self.counted: tuple[Window, ...] = ()
+        self.windows: tuple[Window, ...] = ()
+
+    def rebuild(self) -> None:
+        """Take up windows that have come to be."""
+        scopes = (self.own, self.account.shared)
+        windows = [scope.windows[kind] for kind in KINDS for scope in scopes if kind in scope.windows]
+        self.gates = tuple(window for window in windows if isinstance(window, Gate))
+        self.counted = tuple(window for window in windows if not isinstance(window, Gate))
+        self.windows = tuple(windows)
+
+
+class Lease:
+    """A hold on quota for one call. ``tokens`` is the estimate until ``settle`` puts the real usage in its place."""
+
+    __slots__ = ("answered", "lane", "refs", "sent", "tokens", "void", "windows")
+
+    def __init__(self, lane: Lane, tokens: int, sent: float) -> None:
+        self.lane = lane
+        self.tokens = tokens
+        self.sent = sent
+        self.answered = math.inf
+        self.void = False
+        self.windows = lane.counted
+        self.refs: list[Any] = []
+
+
+class Account:
+    """All lanes of one account, and what they share. ``recent`` holds its last answered calls, oldest first."""
+
+    __slots__ = ("lanes", "name", "open", "provider", "recent", "shared")
+
+    def __init__(self, provider: str, name: str) -> None:
+        self.provider, self.name = provider, name
+        self.shared = Scope(provider, name, POOL)
+        self.lanes: dict[str, Lane] = {}
+        self.open: dict[Lease, None] = {}
+        self.recent: deque[Lease] = deque(maxlen=RECENT)
+
+
+def window_of(scope: Scope, account: Account, kind: Kind) -> Window:
+    """The scope's window of ``kind``, made where there is none: it takes over what the account's calls have spent."""
+    window = scope.windows.get(kind)
+    if window is not None:
+        return window
+    window = scope.windows[kind] = window_for(kind, scope.reset)
+    lanes = [lane for lane in account.lanes.values() if scope is account.shared or lane.own is scope]
+    if scope is account.shared:
+        spent = [lane.own.windows[kind] for lane in lanes if kind in lane.own.windows]
+        window.counter.load(windowstate.merged(spent))
+    for lane in lanes:
+        lane.rebuild()
+    _take_over(window, account, lanes)
+    return window
+
+
+def _take_over(window: Window, account: Account, lanes: list[Lane]) -> None:
+    for lease in account.open:
+        if lease.lane not in lanes:
+            continue
+        if isinstance(window, Gate):
+            window.held += 1
+        elif lease.answered == math.inf:
+            window.held += lease.tokens if window.tokens else 1
+            lease.windows = (*lease.windows, window)

@@ -1,0 +1,367 @@
+"""What each account may still spend, and when: leases before sending, real usage after, limits as they are learned.
+
+Pure state with the time passed in (wall-clock seconds): no I/O, no locks, one event-loop thread. How windows count:
+``pool/windows.py``. What refusals and headers teach: ``pool/learning.py``. Keeping it on disk: ``changed`` and
+``load`` give and take rows, ``storage/`` writes them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from ..catalogue.schema import Limits
+from ..storage.base import Row
+from ..wires.limits import Reading
+from . import learning, windowstate
+from .forecast import WindowRow, calls_left, cost_of_a_call, describe
+from .lanes import KINDS, Account, Lane, Lease, Scope
+from .windows import Kind, window_for
+
+__all__ = ["Free", "Lane", "Lease", "Ledger", "WindowRow"]
+
+ROW = "quota"
+SLEW = 2.0
+"""A clock put back by less than this stands still until it has caught up; by more, it was set."""
+
+
+class Free(msgspec.Struct, frozen=True, gc=False):
+    """``at`` <= now: may go now; infinity: never. ``window`` names what holds it back."""
+
+    at: float
+    window: str = ""
+
+
+NOW = Free(0.0)
+
+
+class Ledger:
+    """Every account's quota. Methods that take ``now`` never run backwards: see ``SLEW``."""
+
+    def __init__(self) -> None:
+        self._accounts: dict[tuple[str, str], Account] = {}
+        self._dirty: list[Scope] = []
+        self._stored: dict[str, dict[str, Any]] = {}
+        self._loaded_at = 0.0
+        self._now = -math.inf
+        self._demand, self._demand_at, self._fresh = 0.0, -math.inf, 0
+
+    # ── lanes ──
+    def lane(
+        self,
+        *,
+        provider: str,
+        account: str,
+        model: str,
+        limits: Limits,
+        pool_limits: Limits | None,
+        reset: str | None,
+        failed_calls_count: bool,
+    ) -> Lane:
+        """The lane of a model; the same arguments give the same one. Changed limits are taken up by the one there is.
+
+        ``limits`` are the model's own, ``pool_limits`` count over all models of the account.
+        """
+        owner = self._accounts.get((provider, account))
+        if owner is None:
+            owner = self._accounts[provider, account] = Account(provider, account)
+        lane = owner.lanes.get(model)
+        if lane is None:
+            lane = owner.lanes[model] = Lane(owner, model)
+        lane.failed_calls_count = failed_calls_count
+        self._declare(lane.own, limits, reset, ("rpm", "rpd"))
+        if pool_limits is not None or owner.shared.windows:
+            self._declare(owner.shared, pool_limits or Limits(), reset, ())
+        self._restore(lane.own)
+        self._restore(owner.shared)
+        for sibling in owner.lanes.values():
+            sibling.rebuild()
+        return lane
+
+    def _declare(self, scope: Scope, limits: Limits, reset: str | None, always: tuple[Kind, ...]) -> None:
+        moved, scope.reset = scope.reset != reset, reset
+        for kind in KINDS:
+            limit = int(getattr(limits, kind))
+            window = scope.windows.get(kind)
+            if window is None:
+                if not limit and kind not in always:
+                    continue
+                window = scope.windows[kind] = window_for(kind, reset)
+            elif moved:
+                windowstate.move(window, reset)
+            window.declare(limit)
+
+    # ── asking ──
+    def free_at(self, lane: Lane, tokens: int, now: float) -> Free:
+        """When a call of ``tokens`` may go, and which window says so."""
+        if now < self._now:
+            now = self._put_back(now)
+        worst, name = now, ""
+        for window in lane.windows:
+            at = window.free_at(tokens if window.tokens else 1, now)
+            if at > worst:
+                worst, name = at, window.kind
+        return Free(worst, name) if name else NOW
+
+    def lease(self, lane: Lane, tokens: int, now: float) -> Lease | None:
+        """Hold a call and its tokens in every window; None where ``free_at`` is later than ``now``."""
+        if now < self._now:
+            now = self._put_back(now)
+        else:
+            self._now = now
+        windows = lane.windows
+        for window in windows:
+            if window.free_at(tokens if window.tokens else 1, now) > now:
+                return None
+        lease = Lease(lane, tokens, now)
+        for window in windows:
+            amount = tokens if window.tokens else 1
+            if window.guess and window.used + window.held + amount > window.limit:
+                learning.probe(window, lease, now)
+            window.held += amount
+        account = lane.account
+        account.open[lease] = None
+        self._fresh += 1
+        self._touch(lane)
+        return lease
+
+    # ── what became of it ──
+    def admitted(self, lease: Lease, now: float) -> None:
+        """The answer has begun: by now the provider has counted the call. Sliding windows date it from here."""
+        if lease.answered != math.inf:
+            return
+        if now < self._now:
+            now = self._put_back(now)
+        else:
+            self._now = now
+        lease.answered = now
+        tokens, refs = lease.tokens, lease.refs
+        for window in lease.windows:
+            amount = tokens if window.tokens else 1
+            window.held -= amount
+            refs.append(window.counter.add(amount, now))
+            if window.probing is lease:
+                learning.probed(window, now)
+        lane = lease.lane
+        account = lane.account
+        account.recent.append(lease)
+        sent = lease.sent
+        lane.own.heard = max(lane.own.heard, sent)
+        account.shared.heard = max(account.shared.heard, sent)
+        self._touch(lane)
+
+    def settle(self, lease: Lease, tokens: int | None, now: float) -> None:
+        """It is over: ``tokens`` were really used (None: the estimate stands)."""
+        if lease.lane.account.open.pop(lease, lease) is lease:
+            return
+        self.admitted(lease, now)
+        lane = lease.lane
+        if tokens is not None:
+            if tokens != lease.tokens:
+                self._correct(lease, tokens)
+            lane.call_tokens += 0.05 * (tokens - lane.call_tokens)
+        for gate in lane.gates:
+            gate.held -= 1
+        self._touch(lane)
+
+    def release(self, lease: Lease, now: float, *, counted: bool | None = None) -> None:
+        """It failed. ``counted``: the provider counts the call all the same (None: by its rule for failed calls).
+
+        A call that failed before any answer counts no tokens; one that broke off later keeps its estimate.
+        """
+        lane = lease.lane
+        if lease.lane.account.open.pop(lease, lease) is lease:
+            return
+        keep = lane.failed_calls_count if counted is None else counted
+        if lease.answered == math.inf:
+            self._drop_held(lease)
+            if keep:
+                lease.answered = now = max(now, self._now)
+                lease.refs = [window.counter.add(0 if window.tokens else 1, now) for window in lease.windows]
+                lane.account.recent.append(lease)
+        elif not keep:
+            lease.void = True
+            for window, ref in zip(lease.windows, lease.refs, strict=True):
+                window.counter.adjust(ref, -(lease.tokens if window.tokens else 1))
+        for gate in lane.gates:
+            gate.held -= 1
+        self._touch(lane)
+
+    def _drop_held(self, lease: Lease) -> None:
+        for window in lease.windows:
+            window.held -= lease.tokens if window.tokens else 1
+            if window.probing is lease:
+                window.probing, window.probe_at = None, self._now
+        lease.tokens = 0
+
+    def _correct(self, lease: Lease, tokens: int) -> None:
+        delta = tokens - lease.tokens
+        lease.tokens = tokens
+        for window, ref in zip(lease.windows, lease.refs, strict=True):
+            if window.tokens:
+                window.counter.adjust(ref, delta)
+
+    # ── learning ──
+    def observe(self, lane: Lane, readings: Sequence[Reading], now: float, *, lease: Lease | None = None) -> None:
+        """Response headers. ``lease`` is the call they came with; left out, the one admitted just now is assumed."""
+        if not readings:
+            return
+        now = self._clock(now)
+        recent = lane.account.recent
+        if lease is None and recent and recent[-1].lane is lane and recent[-1].answered == now:
+            lease = recent[-1]
+        for reading in readings:
+            learning.observe(lane, reading, lease, now)
+        self._touch(lane)
+
+    def refused(
+        self,
+        lane: Lane,
+        *,
+        limit: str | None,
+        value: int | None,
+        retry_after: float | None,
+        scope_account: bool,
+        tokens: int,
+        now: float,
+        lease: Lease | None = None,
+    ) -> float:
+        """A 429: learn from it, park what it is about; the moment from which the lane may be asked again.
+
+        ``limit`` None: nobody said which window. ``scope_account``: it is about all models of the account. Call it
+        after ``release``, or give the ``lease``, so that the refused call itself is not taken for an admitted one.
+        """
+        now = self._clock(now)
+        refusal = learning.Refusal(
+            limit=limit,
+            value=value,
+            retry_after=retry_after,
+            account=scope_account,
+            tokens=tokens,
+            now=now,
+            lease=lease,
+        )
+        until = learning.refused(lane, refusal)
+        self._touch(lane)
+        return max(until, self.free_at(lane, tokens, now).at)
+
+    # ── looking ──
+    def scarcity(self, lane: Lane, now: float) -> float:
+        """Expected cost of one call, 0 (unlimited, or would lapse unused) to 1 (the last ones)."""
+        now = self._clock(now)
+        return cost_of_a_call(lane, self._rate(now), now)
+
+    def calls_left(self, lane: Lane, now: float) -> float:
+        """Calls that the day's and month's windows still allow; infinity where nothing is known to limit them."""
+        return calls_left(lane, self._clock(now))
+
+    @property
+    def open_leases(self) -> int:
+        """Leases neither settled nor released."""
+        return sum(len(account.open) for account in self._accounts.values())
+
+    def forecast(self, now: float) -> list[WindowRow]:
+        """One row per window that is limited or parked."""
+        now = self._clock(now)
+        rows: list[WindowRow] = []
+        for account in self._accounts.values():
+            rows += describe(account.shared, account, now)
+            for lane in account.lanes.values():
+                rows += describe(lane.own, account, now)
+        return rows
+
+    def reset(self, provider: str | None = None) -> None:
+        """Forget what was spent and learned, of one provider or all. Open leases stay held."""
+        for scope in self._scopes():
+            if provider is None or scope.provider == provider:
+                scope.heard = 0.0
+                for window in scope.windows.values():
+                    window.clear()
+                self._mark(scope)
+        for key in [key for key in self._stored if provider is None or key.split("\x1f")[0] == provider]:
+            del self._stored[key]
+
+    # ── keeping ──
+    def dump(self) -> list[Row]:
+        """Everything, as rows."""
+        return [self._row(scope) for scope in self._scopes()]
+
+    def changed(self) -> list[Row]:
+        """Rows of what changed since the last call."""
+        rows = [self._row(scope) for scope in self._dirty]
+        for scope in self._dirty:
+            scope.dirty = False
+        self._dirty.clear()
+        return rows
+
+    def load(self, rows: Iterable[Row], now: float) -> None:
+        """Take up kept rows, before or after their lanes are made. A call that was open then counts from ``now``."""
+        self._loaded_at = now
+        self._stored |= {row.key: row.value for row in rows if row.kind == ROW and isinstance(row.value, dict)}
+        for account in self._accounts.values():
+            for lane in account.lanes.values():
+                self._restore(lane.own)
+            self._restore(account.shared)
+            for lane in account.lanes.values():
+                lane.rebuild()
+
+    def _row(self, scope: Scope) -> Row:
+        return Row(ROW, scope.key, windowstate.dump(scope.windows, scope.reset, scope.heard), self._now)
+
+    def _restore(self, scope: Scope) -> None:
+        state = self._stored.pop(scope.key, None)
+        if state is not None:
+            scope.heard = windowstate.load(state, scope.windows, scope.reset, self._loaded_at)
+
+    # ── inside ──
+    def _scopes(self) -> Iterator[Scope]:
+        for account in self._accounts.values():
+            yield account.shared
+            for lane in account.lanes.values():
+                yield lane.own
+
+    def _touch(self, lane: Lane) -> None:
+        if not lane.own.dirty:
+            self._mark(lane.own)
+        shared = lane.account.shared
+        if shared.windows and not shared.dirty:
+            self._mark(shared)
+
+    def _mark(self, scope: Scope) -> None:
+        if not scope.dirty:
+            scope.dirty = True
+            self._dirty.append(scope)
+
+    def _clock(self, now: float) -> float:
+        if now < self._now:
+            return self._put_back(now)
+        self._now = now
+        return now
+
+    def _put_back(self, now: float) -> float:
+        by = self._now - now
+        if by <= SLEW:
+            return self._now
+        self._now = now
+        self._demand_at -= by
+        for scope in self._scopes():
+            scope.heard -= by
+            for window in scope.windows.values():
+                window.turned_back(by, now)
+            self._mark(scope)
+        for account in self._accounts.values():
+            for lease in {*account.open, *account.recent}:
+                lease.sent -= by
+                lease.answered -= by  # infinity stays
+        return now
+
+    def _rate(self, now: float) -> float:
+        """Calls per second, over the last half hour or so."""
+        since = now - self._demand_at
+        if since > 1.0:
+            self._demand = self._demand * math.exp(-since / 1800.0) + self._fresh
+            self._demand_at, self._fresh = now, 0
+        return self._demand / 1800.0

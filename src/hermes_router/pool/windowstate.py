@@ -1,0 +1,113 @@
+"""Windows to rows and back, and what happens to a window's count when its calendar changes. No I/O."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from .calendars import DAY, Rule, ToldRule
+from .windows import Calendar, Counter, Gate, Kind, Rolling, Window, counter_for, window_for
+
+PLAIN = (
+    "limit",
+    "declared",
+    "source",
+    "learned_at",
+    "guess",
+    "parked_until",
+    "until_reset",
+    "room",
+    "refused_at",
+    "came_back",
+    "strikes",
+    "lied",
+    "probe_gap",
+)
+
+
+def dump(windows: dict[Kind, Window], reset: str | None, heard: float) -> dict[str, Any]:
+    """A scope's windows as JSON-able values."""
+    return {"reset": reset, "heard": heard, "windows": {kind: _window(window) for kind, window in windows.items()}}
+
+
+def _window(window: Window) -> dict[str, Any]:
+    state = {name: getattr(window, name) for name in PLAIN}
+    state["probe_at"] = window.probe_at if math.isfinite(window.probe_at) else None
+    state["fallback"] = window.fallback
+    state["held"] = window.held
+    state["counter"] = window.counter.dump()
+    return state
+
+
+def load(state: dict[str, Any], windows: dict[Kind, Window], reset: str | None, now: float) -> float:
+    """Put kept state into ``windows``, made where missing; gives ``heard``. Held calls count from ``now``."""
+    for kind, kept in state["windows"].items():
+        window = windows.get(kind)
+        if window is None:
+            window = windows[kind] = window_for(kind, reset)
+        declared = window.declared
+        for name in PLAIN:
+            setattr(window, name, kept[name])
+        window.probe_at = math.inf if kept["probe_at"] is None else kept["probe_at"]
+        window.fallback = tuple(kept["fallback"]) if kept["fallback"] else None
+        window.counter = _counter(kept["counter"], kind)
+        if not isinstance(window, Gate) and kept["held"] > 0:
+            window.counter.add(kept["held"], now)
+        if state["reset"] != reset:
+            move(window, reset)
+        window.declare(declared)
+    return float(state["heard"])
+
+
+def _counter(state: dict[str, Any], kind: Kind) -> Counter:
+    if "rule" not in state:
+        counter: Counter = counter_for(kind, None)
+    else:
+        counter = Calendar(msgspec.convert(state["rule"], Rule))
+    counter.load(state)
+    return counter
+
+
+def move(window: Window, reset: str | None) -> None:
+    """Count by another declared calendar from here on. What was spent stays spent; a moment that the provider told
+    itself stays where nothing else is declared."""
+    window.rolling = reset == "rolling"
+    if window.kind not in ("rpd", "tpd", "month"):
+        return
+    old = window.counter
+    if reset is None and isinstance(old, Calendar) and isinstance(old.rule, ToldRule):
+        return
+    new = counter_for(window.kind, reset)
+    if isinstance(new, Calendar):
+        new.used = old.used
+    elif isinstance(old, Rolling):
+        new = old
+    elif old.used:
+        new.add(old.used, max(old.started, old.resets_at - DAY) if math.isfinite(old.resets_at) else 0.0)
+    window.counter = new
+    window.until_reset = window.until_reset and isinstance(new, Calendar)
+
+
+def tell(window: Window, at: float) -> None:
+    """The provider says that the window's day ends ``at``."""
+    old = window.counter
+    if isinstance(old, Calendar):
+        old.told(ToldRule(at) if isinstance(old.rule, ToldRule) else old.rule, at)
+        return
+    counter = Calendar(ToldRule(at), old.used)
+    counter.told(counter.rule, at)
+    window.counter = counter
+
+
+def merged(windows: Sequence[Window]) -> dict[str, Any]:
+    """The state of a counter that has counted for all ``windows``, which count the same way."""
+    if not windows:
+        return {"entries": []}
+    states = [window.counter.dump() for window in windows]
+    if "rule" not in states[0]:
+        return {"entries": sorted(entry for state in states for entry in state.get("entries", ()))}
+    whole = [state for state in states if "rule" in state]
+    return states[0] | {name: sum(state[name] for state in whole) for name in ("used", "early", "before")}

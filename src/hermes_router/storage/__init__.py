@@ -1,0 +1,1 @@
+"""Where state is kept over a restart: one Protocol, several backends, one test suite."""
