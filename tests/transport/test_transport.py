@@ -8,163 +8,42 @@ from __future__ import annotations
 import asyncio
 import gzip
 import os
-import socket
-import struct
 import sys
 import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 import hermes_router
+from fakes.scripted_socket import (
+    CHUNKED,
+    LIMIT,
+    OK,
+    PROMPT,
+    Peer,
+    Script,
+    answers,
+    answers_for_ever,
+    cancelled,
+    closed_port,
+    failure,
+    fetch,
+    post,
+    read,
+    send,
+    serve,
+)
 from hermes_router.transport.base import FailureKind, HttpRequest, HttpResponse, Transport, TransportError
 from hermes_router.transport.http1 import Http1Transport
 
-LIMIT = 10.0
-PROMPT = 1.0  # how soon an upstream must see that nobody listens any more
 KEY = "Bearer sk-secret-key"
 QUERY = "key=secret-query"
-OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi"
-CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
 SRC = str(Path(hermes_router.__file__).parent.parent)
 TRANSPORTS = [Http1Transport]
 
 MakeTransport = Callable[..., Transport]
-
-
-class Peer:
-    """The server's end of one connection."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int) -> None:
-        self.reader = reader
-        self.writer = writer
-        self.number = number
-
-    async def request(self) -> bytes:
-        """The next request, head and body."""
-        head = await self.reader.readuntil(b"\r\n\r\n")
-        length = next(
-            (int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")), 0
-        )
-        return head + await self.reader.readexactly(length)
-
-    async def send(self, data: bytes) -> None:
-        self.writer.write(data)
-        await self.writer.drain()
-
-    async def chunk(self, data: bytes) -> None:
-        await self.send(b"%x\r\n%s\r\n" % (len(data), data))
-
-    async def gone(self) -> None:
-        """Returns when the client has closed or reset the connection."""
-        with suppress(ConnectionError):
-            while await self.reader.read(65536):
-                pass
-
-    def reset(self) -> None:
-        raw = self.writer.get_extra_info("socket")
-        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.writer.transport.abort()
-
-
-Script = Callable[[Peer], Awaitable[None]]
-
-
-class Upstream:
-    def __init__(self, script: Script) -> None:
-        self.script = script
-        self.connections = 0
-        self.port = 0
-        self.tasks: list[asyncio.Task[None]] = []
-
-    def url(self, path: str = "/v1/chat") -> str:
-        return f"http://127.0.0.1:{self.port}{path}"
-
-    def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
-        self.tasks.append(asyncio.create_task(self.run(Peer(reader, writer, self.connections))))
-
-    async def run(self, peer: Peer) -> None:
-        try:
-            await self.script(peer)
-        finally:
-            peer.writer.close()
-
-
-@asynccontextmanager
-async def serve(script: Script) -> AsyncIterator[Upstream]:
-    """Each connection runs the script and is closed after it. A script that fails fails the test."""
-    upstream = Upstream(script)
-    server = await asyncio.start_server(upstream.accept, "127.0.0.1", 0)
-    upstream.port = server.sockets[0].getsockname()[1]
-    try:
-        async with asyncio.timeout(LIMIT):
-            yield upstream
-    finally:
-        server.close()
-        for task in upstream.tasks:
-            task.cancel()
-        outcomes = await asyncio.gather(*upstream.tasks, return_exceptions=True)
-    for outcome in outcomes:
-        if isinstance(outcome, Exception):
-            raise outcome
-
-
-def answers(*parts: bytes) -> Script:
-    """Answers one request with these bytes and closes."""
-
-    async def script(peer: Peer) -> None:
-        await peer.request()
-        for part in parts:
-            await peer.send(part)
-
-    return script
-
-
-def post(url: str, **headers: str) -> HttpRequest:
-    return HttpRequest("POST", url, headers, b'{"model": "m"}')
-
-
-async def read(response: HttpResponse) -> bytes:
-    return b"".join([chunk async for chunk in response.chunks()])
-
-
-async def fetch(transport: Transport, url: str) -> tuple[int, bytes]:
-    response = await transport.send(post(url))
-    return response.status, await read(response)
-
-
-async def fetch_for_ever(transport: Transport, url: str, answered: list[int]) -> None:
-    while True:
-        status, _ = await fetch(transport, url)
-        answered.append(status)
-
-
-async def failure(attempt: Awaitable[object]) -> TransportError:
-    with pytest.raises(TransportError) as caught:
-        await attempt
-    return caught.value
-
-
-async def cancelled(task: asyncio.Task[object]) -> None:
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-
-
-def closed_port() -> int:
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        return int(unused.getsockname()[1])
-
-
-@pytest.fixture(autouse=True)
-def no_ambient_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "REQUEST_METHOD"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
 
 
 @pytest.fixture(params=TRANSPORTS, ids=lambda kind: kind.__name__)
@@ -183,6 +62,12 @@ async def make_transport(request: pytest.FixtureRequest) -> AsyncIterator[MakeTr
 @pytest.fixture
 def transport(make_transport: MakeTransport) -> Transport:
     return make_transport()
+
+
+async def fetch_for_ever(transport: Transport, url: str, answered: list[int]) -> None:
+    while True:
+        status, _ = await fetch(transport, url)
+        answered.append(status)
 
 
 # What is sent
@@ -536,13 +421,7 @@ async def test_a_broken_answer_on_a_reused_connection_is_not_replaced(transport:
 
 
 async def test_connections_are_reused(transport: Transport) -> None:
-    async def script(peer: Peer) -> None:
-        with suppress(asyncio.IncompleteReadError):
-            while True:
-                await peer.request()
-                await peer.send(OK)
-
-    async with serve(script) as upstream:
+    async with serve(answers_for_ever) as upstream:
         for _ in range(50):
             await fetch(transport, upstream.url())
         assert upstream.connections < 50
@@ -685,7 +564,7 @@ async def test_cancelling_a_send_that_has_no_answer_yet_closes_the_upstream(tran
         task = asyncio.create_task(send(transport, upstream.url()))
         await arrived.wait()
         await cancelled(task)
-        async with asyncio.timeout(PROMPT):
+        async with asyncio.timeout(0.1):
             await gone.wait()
 
 
@@ -719,10 +598,6 @@ async def test_closing_the_transport_cuts_open_responses_and_ends_sending(transp
         await upstream_script.seen_gone()
         assert (await failure(anext(chunks))).kind == "cut"
         assert (await failure(transport.send(post(upstream.url())))).kind == "closed"
-
-
-async def send(transport: Transport, url: str) -> object:
-    return await transport.send(post(url))
 
 
 # Proxies

@@ -72,7 +72,7 @@ class TransportError(Exception):
 
     - ``connect``: nothing was sent (DNS, refused, TLS, proxy, connect timeout, a URL or header that cannot be sent);
     - ``closed``: sent, then the connection ended before any byte of the response head;
-    - ``cut``: the body ended early or was reset;
+    - ``cut``: the answer had begun, then it ended early or was reset;
     - ``protocol``: what came is not HTTP, or is framed or compressed wrongly.
 
     ``str()`` is a short text for people. It never holds a header, a key or a query string.

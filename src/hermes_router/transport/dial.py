@@ -21,7 +21,7 @@ _NEXT_ADDRESS_SECONDS = 0.25  # RFC 8305, section 5: "Connection Attempt Delay"
 
 P = TypeVar("P", bound=asyncio.Protocol)
 T = TypeVar("T")
-Opened = tuple[asyncio.BaseTransport, P]
+Opened = tuple[asyncio.Transport, P]
 
 
 class Dialler:
@@ -56,8 +56,7 @@ class Dialler:
         try:
             await tunnel.ask(origin, proxy)
             connection = make()
-            assert isinstance(transport, asyncio.Transport)
-            secure = await loop.start_tls(transport, connection, self._context(), server_hostname=origin.host)
+            secure = await loop.start_tls(transport, connection, self._context(), server_hostname=_tls_name(origin))
         except BaseException:
             tunnel.abort()
             raise
@@ -71,7 +70,7 @@ class Dialler:
         loop = asyncio.get_running_loop()
         options: dict[str, Any] = {}
         if origin.scheme == "https":
-            options = {"ssl": self._context(), "server_hostname": origin.host}
+            options = {"ssl": self._context(), "server_hostname": _tls_name(origin)}
 
         async def attempt(address: str) -> Opened[P]:
             return await loop.create_connection(make, address, origin.port, **options)
@@ -86,6 +85,10 @@ class Dialler:
             self._tls = ssl.create_default_context()
             self._tls.set_alpn_protocols(["http/1.1"])
         return self._tls
+
+
+def _tls_name(origin: Origin) -> str:
+    return origin.host.removesuffix(".")  # no certificate holds the dot that ends a full name (RFC 6066, section 3)
 
 
 async def race(attempts: list[Callable[[], Coroutine[Any, Any, T]]], delay: float, discard: Callable[[T], None]) -> T:
@@ -123,9 +126,7 @@ def _discard(late: asyncio.Task[T], discard: Callable[[T], None]) -> None:
 
 
 def _close(opened: Opened[P]) -> None:
-    transport = opened[0]
-    assert isinstance(transport, asyncio.WriteTransport)
-    transport.abort()
+    opened[0].abort()
 
 
 async def _addresses(origin: Origin) -> list[str]:
