@@ -132,7 +132,8 @@ class Timeouts(Table, frozen=True):
 
 
 class ModelSpec(Table, frozen=True):
-    """One model. ``price`` is USD per million tokens in and out; ``tier`` 1 is the strongest, 5 the weakest.
+    """One model. ``price`` is what its user pays, USD per million tokens in and out: nothing where the free tier serves
+    it (``free``). ``tier`` 1 is the strongest, 5 the weakest.
 
     ``tools`` ... ``json_schema``: what it can do; None: nobody has seen it try. ``token_input`` is for embedding
     models. ``ends``: an ISO date after which it is retired. ``note`` and ``source`` say where a fact comes from.
