@@ -37,7 +37,7 @@ _UNIT = (
 )
 _STEP = rf"\d{{1,12}}(?:\.\d{{1,18}})?\s{{0,2}}{_UNIT}"
 _RUN = rf"{_STEP}(?:(?:\s{{0,2}},)?\s{{0,2}}(?:and\s)?{_STEP})*"
-_GO = re.compile(r"(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,9}(?:\.\d{1,12})?)s)?")
+_GO = re.compile(r"(?:(\d{1,6})h)?(?:(\d{1,6})m)?(\d{1,9}(?:\.\d{1,12})?)s")
 _DURATION = re.compile(rf"(?:in\s+)?({_RUN})\s*\.?", re.IGNORECASE)
 _STEPS = re.compile(rf"(\d{{1,12}}(?:\.\d{{1,18}})?)\s{{0,2}}({_UNIT})", re.IGNORECASE)
 _ASKED = (
@@ -56,12 +56,12 @@ _WAIT_UNTIL = re.compile(
 def parse_duration(text: str) -> float | None:
     """Seconds in ``text``: bare seconds, a Go duration or words; None where it is none of them or over 400 days."""
     text = text.strip()
+    if text[-1:] == "s" and (go := _GO.fullmatch(text)):
+        # The commonest header format, apart for speed: every successful answer of some providers carries two.
+        hours, minutes, seconds = go.groups()
+        return _believed(float(seconds) + (int(minutes) * 60 if minutes else 0) + (int(hours) * 3600 if hours else 0))
     if _NUMBER.fullmatch(text):
         return _believed(float(text))
-    if text and (go := _GO.fullmatch(text)):
-        # The common header format, apart for speed: every successful answer of some providers carries two.
-        hours, minutes, seconds = go.groups()
-        return _believed(int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(seconds or 0))
     if text.startswith("-"):
         return 0.0 if _DURATION.fullmatch(text[1:]) else None
     found = _DURATION.fullmatch(text)
@@ -74,7 +74,7 @@ def parse_moment(text: str, now: float) -> float | None:
     A bare number is seconds from now below 1e9, epoch seconds below 1e11, epoch milliseconds above.
     """
     text = text.strip()
-    if _NUMBER.fullmatch(text):
+    if text[-1:].isdigit() and _NUMBER.fullmatch(text):
         seconds = _from_number(float(text), now)
     elif (duration := parse_duration(text)) is not None:
         seconds = duration
