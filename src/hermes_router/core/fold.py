@@ -132,3 +132,31 @@ def _reasoning(event: ReasoningDelta, answer: Answer) -> None:
     last.signature = event.signature or last.signature
     if event.details:
         last.details = (last.details or []) + event.details
+
+
+class Folder:
+    """Folds a stream as it passes; runs of text are joined once, at their end."""
+
+    __slots__ = ("_answer", "_text")
+
+    def __init__(self) -> None:
+        self._answer = Answer()
+        self._text: list[str] = []
+
+    def add(self, events: Iterable[Event]) -> None:
+        for event in events:
+            if type(event) is TextDelta and event.logprobs is None:
+                self._text.append(event.text)
+            else:
+                self._flush()
+                fold(event, self._answer)
+
+    def answer(self) -> Answer:
+        """The answer so far; more may be added."""
+        self._flush()
+        return self._answer
+
+    def _flush(self) -> None:
+        if self._text:
+            fold(TextDelta("".join(self._text)), self._answer)
+            self._text = []

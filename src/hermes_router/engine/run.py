@@ -27,6 +27,7 @@ from ..core.events import (
 from ..core.faults import Fault, Kind, Scope
 from ..pool.pool import Pool
 from ..pool.states import DeploymentState
+from ..routing.needs import Needs
 from ..routing.plan import Plan
 from ..transport.base import Transport
 from .attempt import Attempt
@@ -85,6 +86,10 @@ class Exchange:
     @property
     def attempts(self) -> int:
         return len(self.record.attempts)
+
+    @property
+    def needs(self) -> Needs:
+        return self._work.needs
 
     async def begin(self) -> None:
         """Raises Exhausted, Refused, CannotServe."""

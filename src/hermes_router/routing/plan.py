@@ -42,6 +42,16 @@ class Plan(msgspec.Struct, frozen=True, eq=False):
         return bool(self.selection.names)
 
 
+def prefer(plan: Plan, name: str) -> Plan:
+    """The same plan with this model (provider/model) first, where it is in it and does not cost more or lack more."""
+    groups = plan.groups
+    at = next((at for at, one in enumerate(groups) if one.model.key == name), 0)
+    first, other = groups[0], groups[at]
+    if at == 0 or other.known != first.known or other.members[0].price > first.members[0].price:
+        return plan
+    return msgspec.structs.replace(plan, groups=(other, *groups[:at], *groups[at + 1 :]))
+
+
 class _Order(msgspec.Struct, frozen=True, eq=False):
     until: float
     version: int

@@ -1,0 +1,1 @@
+"""The HTTP surface: plain ASGI, one module per surface under routes/."""

@@ -1,0 +1,1 @@
+"""One module per surface: read the call, run it, write the answer."""

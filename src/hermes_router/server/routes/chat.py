@@ -1,0 +1,114 @@
+"""The chat surfaces: one function for every dialect."""
+
+from __future__ import annotations
+
+from ...core.fold import Answer, Folder
+from ...core.request import Request, Role
+from ...dialects.base import Dialect, Served
+from ...engine.run import Exchange
+from ...engine.work import ChatWork
+from ...routing.needs import needs_of
+from ...routing.plan import Plan, prefer
+from ...routing.selection import AUTO, select
+from ..asked import wait_seconds, wants_pin
+from ..http import Call, Header, header
+from ..runtime import Runtime
+from ..streams import EventStream
+
+
+async def chat(runtime: Runtime, call: Call, dialect: Dialect) -> None:
+    """POST /v1/chat/completions, /v1/messages and whatever else is a conversation."""
+    body = await call.body(runtime.settings.max_request_bytes)
+    request = runtime.memory.restore(dialect.read(body, call.headers))
+    exchange = exchange_for(runtime, call, request)
+    try:
+        await (_stream if request.stream else _whole)(runtime, call, dialect, request, exchange)
+    finally:
+        await exchange.close()
+        runtime.finished(exchange.record)
+
+
+def exchange_for(runtime: Runtime, call: Call, request: Request) -> Exchange:
+    """Plan the request. Raises RouterError where nobody can ever serve it."""
+    roster = runtime.roster
+    settings = roster.world.settings
+    record = runtime.record(call, request.dialect, request.model, stream=request.stream)
+    needs = needs_of(request)
+    pin = wants_pin(call.headers, settings)
+    selection = select(request.model, roster.world, pin=pin, profile=call.headers.get("x-hermes-profile"))
+    plan = runtime.planner.plan(roster, needs, selection, runtime.clock())
+    if selection is AUTO:
+        plan = _stay_with(plan, request)
+    return Exchange(
+        runtime.engine,
+        ChatWork(request, needs, settings),
+        plan,
+        record,
+        patience=wait_seconds(call.headers, settings),
+        whole=not request.stream,
+    )
+
+
+def served_headers(exchange: Exchange) -> list[Header]:
+    """Who answered, and how it went."""
+    state = exchange.served
+    assert state is not None
+    headers = [
+        header("x-hermes-attempts", exchange.attempts),
+        header("x-hermes-provider", state.provider.key),
+        header("x-hermes-model", state.deployment.target.model.id),
+    ]
+    if exchange.record.waited >= 0.001:
+        headers.append(header("x-hermes-waited-ms", round(exchange.record.waited * 1000)))
+    return headers
+
+
+def _stay_with(plan: Plan, request: Request) -> Plan:
+    """A conversation stays where it was: prompt caches and thinking signatures are there."""
+    last = next((message for message in reversed(request.messages) if message.role is Role.ASSISTANT), None)
+    return prefer(plan, last.origin) if last is not None and last.origin else plan
+
+
+async def _whole(runtime: Runtime, call: Call, dialect: Dialect, request: Request, exchange: Exchange) -> None:
+    folder = Folder()
+    await exchange.begin()
+    async for events in exchange.batches():
+        folder.add(events)
+    answer = folder.answer()
+    body = dialect.answer(request, answer, _served(call, exchange))
+    _remember(runtime, exchange, answer)
+    exchange.record.status = 200
+    await call.reply(200, body, served_headers(exchange))
+
+
+async def _stream(runtime: Runtime, call: Call, dialect: Dialect, request: Request, exchange: Exchange) -> None:
+    stream = EventStream(
+        call, lambda: dialect.stream(request, _served(call, exchange)), lambda: served_headers(exchange)
+    )
+    exchange.record.status = 200
+    folder = await stream.run(exchange, lambda: _note(exchange))
+    answer = folder.answer()
+    if answer.finish is not None:
+        _remember(runtime, exchange, answer)
+
+
+def _remember(runtime: Runtime, exchange: Exchange, answer: Answer) -> None:
+    if exchange.served is not None:
+        runtime.memory.remember(exchange.served.model.key, answer)
+
+
+def _note(exchange: Exchange) -> str:
+    return "hermes-router " + " ".join(
+        f"{name.decode().removeprefix('x-hermes-')}={value.decode()}" for name, value in served_headers(exchange)
+    )
+
+
+def _served(call: Call, exchange: Exchange) -> Served:
+    state = exchange.served
+    return Served(
+        id=call.id.removeprefix("req_"),
+        provider=state.provider.key if state else "",
+        model=state.deployment.target.model.id if state else "",
+        created=int(exchange.record.at),
+        input_estimate=exchange.needs.input,
+    )

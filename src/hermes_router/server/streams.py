@@ -1,0 +1,102 @@
+"""Sends a streamed answer: events as they come, keep-alives when none come, an error event where it breaks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from ..core.errors import Internal, RouterError
+from ..core.fold import Folder
+from ..dialects.base import StreamWriter
+from ..engine.run import Exchange
+from ..sse import comment
+from .http import EVENTS, Call, Header
+
+HOLD_SECONDS = 15.0
+"""How long the status line waits for a first event; after that it is 200, come what may."""
+KEEPALIVE_SECONDS = 10.0
+
+
+class EventStream:
+    """One streamed response. ``writer`` and ``headers`` are asked for once it is known who serves, or that nobody
+    does."""
+
+    def __init__(self, call: Call, writer: Callable[[], StreamWriter], headers: Callable[[], list[Header]]) -> None:
+        self._call = call
+        self._make_writer = writer
+        self._writer: StreamWriter | None = None
+        self._headers = headers
+        self._loop = asyncio.get_running_loop()
+        self._sent_at = self._loop.time()
+        self._early = False
+        self._timer: asyncio.TimerHandle | None = self._loop.call_later(HOLD_SECONDS, self._tick)
+        self._ticking: asyncio.Task[None] | None = None
+
+    async def run(self, exchange: Exchange, note: Callable[[], str]) -> Folder:
+        """The whole stream; gives what was said. ``note`` is a comment for when the head had to go out before anybody
+        served. Raises RouterError only while nothing was sent."""
+        folder = Folder()
+        try:
+            await exchange.begin()
+            writer = self._writer = self._make_writer()
+            write = writer.write
+            await self._open(writer, note)
+            async for events in exchange.batches():
+                folder.add(events)
+                data = write(events[0]) if len(events) == 1 else b"".join([write(event) for event in events])
+                if data:
+                    self._sent_at = self._loop.time()
+                    await self._call.write(data)
+            await self._finish(writer.end())
+        except RouterError as error:
+            if not self._call.started:
+                raise
+            await self._fail(error)
+        except Exception:
+            if self._call.started:  # a bug, after the head: a client without an error event would wait for ever
+                await self._fail(internal(self._call.id))
+            raise
+        finally:
+            self._stop()
+        return folder
+
+    async def _fail(self, error: RouterError) -> None:
+        await self._finish((self._writer or self._make_writer()).fail(error))
+
+    async def _open(self, writer: StreamWriter, note: Callable[[], str]) -> None:
+        if not self._call.started:
+            await self._call.start(200, [*EVENTS, *self._headers()])
+        elif self._early:
+            await self._call.write(writer.comment(note()))
+
+    async def _finish(self, data: bytes) -> None:
+        self._stop()
+        await self._call.write(data, more=False)
+
+    def _tick(self) -> None:
+        idle = self._loop.time() - self._sent_at
+        limit = KEEPALIVE_SECONDS if self._call.started else HOLD_SECONDS
+        if idle >= limit - 0.01:
+            self._sent_at = self._loop.time()
+            self._ticking = self._loop.create_task(self._keep_alive())
+            idle, limit = 0.0, KEEPALIVE_SECONDS
+        self._timer = self._loop.call_later(limit - idle, self._tick)
+
+    async def _keep_alive(self) -> None:
+        if not self._call.started:
+            self._early = True
+            await self._call.start(200, EVENTS)
+        await self._call.write(self._writer.keepalive() if self._writer else comment("keep-alive"))
+
+    def _stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._ticking is not None:
+            self._ticking.cancel()
+            self._ticking = None
+
+
+def internal(request_id: str) -> Internal:
+    """What a caller is told of a bug of ours."""
+    return Internal(f"The router failed on this request; its log has more under {request_id}.")
