@@ -172,9 +172,9 @@ def _fits(rule: ErrorRule, case: _Case, outer: int) -> bool:
         pattern = _compiled(rule.match)
         if not (pattern.search(case.said.raw) or pattern.search(case.words)):
             return False
-    for name, pattern in rule.header.items():
+    for name, wanted in rule.header.items():
         value = case.headers.get(name.lower()) or case.said.headers.get(name.lower())
-        if value is None or not _compiled(pattern).fullmatch(value):
+        if value is None or not _compiled(wanted).fullmatch(value):
             return False
     return True
 
@@ -187,7 +187,8 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 def _by_rule(rule: ErrorRule, case: _Case) -> Fault:
     kind = Kind(rule.kind)
     scope = Scope(rule.scope) if rule.scope else SCOPES.get(kind, Scope.PROVIDER)
-    limit, value = rule.limit, _size(kind, case.words)
+    limit: str | None = rule.limit
+    value = _size(kind, case.words)
     if kind in _QUOTAS:
         named, value = _window(case)
         limit = limit or {"month": "month"}.get(rule.until or "") or named or ("rpd" if rule.until == "reset" else None)
@@ -313,9 +314,9 @@ def _window(case: _Case) -> tuple[str | None, int | None]:
     by_id = [found for quota in case.said.quotas if (found := _by_quota_id(quota.id, quota.value))]
     if by_id:
         return min(by_id, key=lambda found: found[0] in ("rpm", "tpm"))
-    found = meanings.WINDOW.search(case.words)
-    if found:
-        return found.lastgroup, _limit_value(case)
+    named = meanings.WINDOW.search(case.words)
+    if named:
+        return named.lastgroup, _limit_value(case)
     empty = _empty_readings(case)
     if empty:
         return empty[0].window, empty[0].limit

@@ -45,7 +45,8 @@ ROWS: tuple[Row, ...] = (
         Scope.REQUEST,
         "400 403 422 451",
         r"content_policy_violation|\[content_filter\]|ResponsibleAIPolicyViolation|content management policy",
-        r"violates? (?:our |the )?usage guidelines|\[inappropriate_content\]|input was flagged|flagged (?:for|by|as)",
+        r"violates? (?:our |the )?usage guidelines|\[inappropriate_content\]|input was flagged|flagged (?:for|"
+        r"by|as)",
         r"considered high risk|DataInspectionFailed|data_inspection_failed|PROHIBITED_CONTENT|prompt was blocked",
         r"unsafe or sensitive content|\[1301\]|rejected (?:as a result of|by) (?:our|the) safety system",
     ),
@@ -55,7 +56,8 @@ ROWS: tuple[Row, ...] = (
         Scope.PROVIDER,
         "400 401 403",
         r"only be used (?:from )?within|FreeTierError|access_terminated|only available for coding agents",
-        r"only authorized for use with|(?:client|user[- ]agent|harness) (?:is )?not (?:allowed|supported|permitted)",
+        r"only authorized for use with|(?:client|user[- ]agent|harness) (?:is )?not (?:allowed|supported|"
+        r"permitted)",
         r"third[- ]party (?:client|app|harness)\w* (?:is|are) not|error code: ?1010|you have been blocked",
     ),
     _row(
@@ -90,23 +92,28 @@ ROWS: tuple[Row, ...] = (
         Kind.OUTPUT_TOO_LONG,
         Scope.MODEL,
         "400 413 422",
-        r"max(?:imum)?_?(?:completion|output|new)?_?tokens[`'\"]? (?:is |are )?(?:too (?:large|high)|must be (?:less|at most))",
+        r"max(?:imum)?_?(?:completion|output|new)?_?tokens[`'\"]? (?:is |are )?(?:too (?:large|high)|"
+        r"must be (?:less|at most))",
         r"max_(?:completion_|output_)?tokens[`'\"]?:? .{0,60}maximum allowed number of output tokens",
         r"valid range of max_(?:completion_|output_)?tokens",
-        r"invalid '?max_(?:completion_|output_)?tokens'?: integer above maximum|supports at most \d+ completion tokens",
-        r"max_(?:completion_|output_)?tokens .{0,60}(?:exceeds?|greater than) .{0,60}(?:output|completion|maximum|limit)",
+        r"invalid '?max_(?:completion_|output_)?tokens'?: integer above maximum|"
+        r"supports at most \d+ completion tokens",
+        r"max_(?:completion_|output_)?tokens .{0,60}(?:exceeds?|greater than) .{0,60}(?:output|completion|"
+        r"maximum|limit)",
         r"max tokens must be less than|max_?output_?tokens .{0,80}(?:but the|supported) (?:supported )?range",
     ),
     _row(
         Kind.CONTEXT_TOO_LONG,
         Scope.MODEL,
         _CALLER,
-        r"prompt (?:is )?too long|exceeds the maximum number of tokens allowed|exceeded model token limit|too many tokens",
+        r"prompt (?:is )?too long|exceeds the maximum number of tokens allowed|exceeded model token limit|"
+        r"too many tokens",
         r"reduce the length of (?:the|your) (?:messages|prompt|input)|too large for model with \d+ maximum context",
         r"maximum prompt length is|prompt exceeds max(?:imum)? length|exceeds? the available context size|\[1261\]",
         r"greater than the context length|exceeded max context length|range of input length should be",
         r"total length of all messages is too long|too large to process\. increase the physical batch size",
-        r"exceeds? (?:the |this )?(?:model'?s? )?(?:maximum )?context (?:window|length|limit)|context window exceeded",
+        r"exceeds? (?:the |this )?(?:model'?s? )?(?:maximum )?context (?:window|length|limit)|"
+        r"context window exceeded",
         r"input is too long|context length of only",
     ),
     # -- the key
@@ -115,11 +122,15 @@ ROWS: tuple[Row, ...] = (
         Kind.AUTH,
         Scope.CREDENTIAL,
         "400 401 403",
-        r"(?:invalid|incorrect|expired|missing|wrong|no)[ _](?:x-)?api[ _-]?key|API_KEY_INVALID|invalid authentication",
-        r"api[ _-]key (?:is |was |has )?(?:not valid|invalid|expired|missing|revoked|been revoked|reported as leaked)",
+        r"(?:invalid|incorrect|expired|missing|wrong|no)[ _](?:x-)?api[ _-]?key|API_KEY_INVALID|"
+        r"invalid authentication",
+        r"api[ _-]key (?:is |was |has )?(?:not valid|invalid|expired|missing|revoked|been revoked|"
+        r"reported as leaked)",
         r"authentication[ _](?:error|fail\w*)|unauthenticated|no (?:cookie )?auth credentials|unregistered callers",
-        r"(?:invalid|expired) (?:api|access|auth|authentication|bearer|subscription) (?:token|key)|account_deactivated",
-        r"invalid api token|(?<!model )user not found|token (?:is |has )?expired|could not parse your authentication",
+        r"(?:invalid|expired) (?:api|access|auth|authentication|bearer|subscription) (?:token|key)|"
+        r"account_deactivated",
+        r"invalid api token|(?<!model )user not found|token (?:is |has )?expired|"
+        r"could not parse your authentication",
     ),
     _row(
         Kind.FORBIDDEN,
@@ -142,7 +153,8 @@ ROWS: tuple[Row, ...] = (
         "400 401 402 403 429",
         r"insufficient[ _](?:balance|credits?|funds|quota)|credit balance is too low|余额不足|recharge|top[- ]up your",
         r"payment[ _](?:required|method)|billing_(?:error|not_active|hard_limit_reached)|prepayment credits",
-        r"(?:out of|no (?:more|remaining)|exhausted your) credits|credits? (?:are|is|have been) (?:depleted|exhausted)",
+        r"(?:out of|no (?:more|remaining)|exhausted your) credits|credits? (?:are|is|have been) (?:depleted|"
+        r"exhausted)",
         r"exceeded your .{0,30}credits|requires more credits|balance is (?:too low|insufficient|negative)",
         r"usage limit for this billing cycle|verify your membership",
     ),
@@ -151,9 +163,11 @@ ROWS: tuple[Row, ...] = (
         Kind.NOT_ON_PLAN,
         Scope.DEPLOYMENT,
         "400 401 403 404 422 429",
-        r"tier_not_allowed|not available (?:on|in|for|under|with) your|model_permission_blocked|terms .{0,20}not accepted",
+        r"tier_not_allowed|not available (?:on|in|for|under|with) your|model_permission_blocked|"
+        r"terms .{0,20}not accepted",
         r"requires? (?:a |an )?(?:paid |pro |active |higher )?(?:subscription|plan|tier)\b|valid service tier",
-        r"not supported when using codex|not allowed to (?:sample|generate|access|use)|no longer available to new users",
+        r"not supported when using codex|not allowed to (?:sample|generate|access|use)|"
+        r"no longer available to new users",
         r"does not have access to (?:the |this )?model|plan (?:does not|doesn't) (?:include|support|have|allow)",
         r"only available (?:on|to|for|with) (?:the |a )?(?:paid|pro|premium|higher|subscri)",
         r"not (?:available|included) (?:in|on|for) (?:the )?free|not allowed for this model",
@@ -178,7 +192,8 @@ ROWS: tuple[Row, ...] = (
         Kind.UNSUPPORTED,
         Scope.REQUEST,
         "400 422",
-        r"missing an? thought_signature|reasoning_content[`'\"]? .{0,20}missing|tool call id was|invalid_request_message_order",
+        r"missing an? thought_signature|reasoning_content[`'\"]? .{0,20}missing|tool call id was|"
+        r"invalid_request_message_order",
         r"without its required following item|unexpected role .{0,40}after role|roles must alternate",
         field="messages",
     ),
@@ -186,7 +201,8 @@ ROWS: tuple[Row, ...] = (
         Kind.UNSUPPORTED,
         Scope.MODEL,
         _CALLER + " 404",
-        r"expected last role user or tool|prefill\w* (?:is )?not supported|(?:not|n't) support (?:assistant )?(?:message )?prefill",
+        r"expected last role user or tool|prefill\w* (?:is )?not supported|(?:not|"
+        r"n't) support (?:assistant )?(?:message )?prefill",
         r"conversation must end with a user message",
         field="prefill",
     ),
@@ -201,7 +217,8 @@ ROWS: tuple[Row, ...] = (
         Kind.UNSUPPORTED,
         Scope.MODEL,
         _CALLER + " 404",
-        r"support the provided 'tool_choice'|tool_choice[`'\"]? .{0,30}not supported|" + _NOT + r"[`'\"]?tool_choice",
+        r"support the provided 'tool_choice'|tool_choice[`'\"]? .{0,30}not supported|"
+        r"" + _NOT + r"[`'\"]?tool_choice",
         field="tool_choice",
     ),
     _row(
@@ -219,7 +236,8 @@ ROWS: tuple[Row, ...] = (
         _CALLER + " 404",
         _NOT + r"[`'\"]?(?:image|vision|multi-?modal)",
         r"(?:images?|vision|image[ _](?:input|url|content)s?)" + _IS_NOT + r"|image input not supported",
-        r"unknown variant [`'\"]image_url|that support image input|unsupported content\[\]\.type|not a multimodal model",
+        r"unknown variant [`'\"]image_url|that support image input|unsupported content\[\]\.type|"
+        r"not a multimodal model",
         field="image",
     ),
     _row(
@@ -269,8 +287,10 @@ ROWS: tuple[Row, ...] = (
         Scope.MODEL,
         "400 401 404 422",
         r"\[(?:model_not_found|invalid_model|unknown_model|model_not_supported|model_unavailable|1211)\]",
-        r"no endpoints found|not a valid model|not found for api version|supported api model names are|no such model",
-        r"(?:invalid|unknown) model\b|not a chat model|not supported by any provider|is a chat model and not supported",
+        r"no endpoints found|not a valid model|not found for api version|supported api model names are|"
+        r"no such model",
+        r"(?:invalid|unknown) model\b|not a chat model|not supported by any provider|"
+        r"is a chat model and not supported",
         rf"\bmodel:? {_NAME}(?: in .{{1,60}})? (?:was |is )?(?:not found|not supported\b|does not exist|not exist)",
         r"model (?:was |is )?(?:not found|does not exist)|not found the model",
     ),
@@ -285,7 +305,8 @@ ROWS: tuple[Row, ...] = (
         Kind.OVERLOADED,
         Scope.MODEL,
         "400 408 409 425 429 498 500 502 503 504 529",
-        r"overload|high (?:traffic|demand)\b|capacity (?:temporarily )?exceeded|capacity_exceeded|(?:out of|at|no) capacity",
+        r"overload|high (?:traffic|demand)\b|capacity (?:temporarily )?exceeded|capacity_exceeded|(?:out of|at|"
+        r"no) capacity",
         r"\bDEGRADED\b|ResourceExhausted: ?Worker|worker local total|queue_exceeded|\[(?:3505|3040|1312)\]",
         r"temporarily unavailable|endpoint is unavailable|(?:server|model) (?:is )?(?:currently )?busy",
         r"model .{0,40}\bloading\b|loading model|is currently loading|warming up",
@@ -296,8 +317,10 @@ ROWS: tuple[Row, ...] = (
 )
 
 NO_SUCH_ROUTE = re.compile(
-    r"\s*(?:404:?|error:?)?\s*(?:page |the requested (?:url|resource) (?:was )?|route |path |endpoint )?not found\.?(?: on this server\.?)?\s*"
-    r"|.*(?:resource not found|no route|cannot (?:post|get) /|invalid url|unknown request url|method not allowed|no such route).*",
+    r"\s*(?:404:?|error:?)?\s*(?:page |the requested (?:url|resource) (?:was )?|route |path |"
+    r"endpoint )?not found\.?(?: on this server\.?)?\s*"
+    r"|.*(?:resource not found|no route|cannot (?:post|get) /|invalid url|unknown request url|"
+    r"method not allowed|no such route).*",
     re.IGNORECASE | re.DOTALL,
 )
 """A 404 that is about the address, not the model."""
@@ -308,14 +331,16 @@ RATE_WORDS = re.compile(
 )
 
 QUOTA_WORDS = re.compile(
-    r"usage[_ ]limit|weekly|\b5[- ]hours?\b|5_hour|free allocation|plan_limit_reached|(?:account|organization)_quota_exceeded"
+    r"usage[_ ]limit|weekly|\b5[- ]hours?\b|5_hour|free allocation|plan_limit_reached|(?:account|"
+    r"organization)_quota_exceeded"
     r"|\[(?:1304|1308|1310|3036|4006)\]|quota for this period",
     re.IGNORECASE,
 )
 """Spent for longer than a minute, where no window is named."""
 
 WHOLE_ACCOUNT = re.compile(
-    r"free-models-per|account_quota|organization_quota|plan_limit_reached|usage[_ ]limit|your account'?s? (?:rate|quota)"
+    r"free-models-per|account_quota|organization_quota|plan_limit_reached|usage[_ ]limit|"
+    r"your account'?s? (?:rate|quota)"
     r"|reached (?:organization|account)|API calls / month|daily free allocation|for your account|account[- ]wide",
     re.IGNORECASE,
 )
@@ -324,7 +349,8 @@ WINDOW = re.compile(
     r"(?P<tpd>\btpd\b|tokens?[^.\n]{0,30}?(?:per|/|a) ?day\b|daily tokens?|tokens?[^.\n]{0,20}daily)"
     r"|(?P<rpd>\brpd\b|(?:per|/|a)[ _-]?day\b|\bdaily\b|ByModelByDay|per 86400 ?s|\[1304\])"
     r"|(?P<tpm>\btpm\b|tokens?[^.\n]{0,30}?(?:per|/|a) ?min(?:ute)?\b|token_quota|tokens_per_min)"
-    r"|(?P<rpm>\brpm\b|(?:per|/|a)[ _-]?min(?:ute)?\b|ByModelByMinute|per 60 ?s|(?:per|/)[ _-]?sec(?:ond)?\b|request_quota)"
+    r"|(?P<rpm>\brpm\b|(?:per|/|a)[ _-]?min(?:ute)?\b|ByModelByMinute|per 60 ?s|(?:per|/)[ _-]?sec(?:ond)?\b|"
+    r"request_quota)"
     r"|(?P<month>\bmonth(?:ly)?\b|billing cycle)"
     r"|(?P<concurrency>concurren|simultaneous|parallel requests|in[- ]flight|\[1302\])",
     re.IGNORECASE,
@@ -345,7 +371,8 @@ MOST_INPUT = re.compile(
     rf"maximum context length (?:is|of) (?:only )?{_N}|> {_N} maximum|number of tokens allowed \({_N}\)"
     rf"|model with {_N} maximum context|model token limit: ?{_N}|while limit is {_N}|prompt length is {_N}"
     rf"|input length should be \[\d+, ?{_N}\]|context size \({_N}|context length of (?:only )?{_N}|> {_N}, decrease"
-    rf"|physical batch size \(current batch size: {_N}\)|context (?:window|limit|length) (?:of|is) {_N}|max size: {_N} tokens"
+    rf"|physical batch size \(current batch size: {_N}\)|context (?:window|limit|length) (?:of|is) {_N}|"
+    rf"max size: {_N} tokens"
     rf"|requested ~?\d+[^.\n]{{0,40}}limit {_N}|\blimit:? ?{_N}",
     re.IGNORECASE,
 )

@@ -13,19 +13,23 @@ _AT_PATH = re.compile(rf"unknown name {_QUOTE}([\w$]+){_QUOTE} at {_QUOTE}([\w.\
 _NAMED = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
-        rf"(?:property|parameter|argument|field) {_QUOTE}({_ID}){_QUOTE} (?:is |are )?(?:not supported|unsupported|not allowed)",
-        rf"(?:unrecognized|unknown|unsupported|unexpected) (?:request )?(?:arguments?|parameters?|fields?|propert(?:y|ies)|keys?|"
+        rf"(?:property|parameter|argument|field) {_QUOTE}({_ID}){_QUOTE} (?:is |are )?(?:not supported|"
+        rf"unsupported|not allowed)",
+        rf"(?:unrecognized|unknown|unsupported|unexpected) (?:request )?(?:arguments?|parameters?|fields?|"
+        rf"propert(?:y|ies)|keys?|"
         rf"keyword argument|names?|values?|options?)(?: supplied| provided)?(?:: ?| (?={_QUOTE})){_QUOTE}?({_ID})",
         rf"(?:^|\n)({_ID}): (?:extra inputs are|extra fields) not permitted",
         rf"invalid {_QUOTE}({_ID}){_QUOTE}: (?:decimal|integer|number) (?:above|below)",
-        rf"{_QUOTE}({_ID}){_QUOTE}:? (?:is |are )?(?:not (?:supported|permitted|allowed|enabled|available)|unsupported)",
+        rf"{_QUOTE}({_ID}){_QUOTE}:? (?:is |are )?(?:not (?:supported|permitted|allowed|enabled|available)|"
+        rf"unsupported)",
     )
 )
 _UNQUOTED = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
         r"(?:does not|doesn't|do not) support (?:the )?(?:parameter |field |argument )?[`'\"]?([A-Za-z_]+)",
-        r"\b([A-Za-z_]+)(?: parameter| option)? (?:is|are) (?:not (?:supported|enabled|allowed|permitted)|unsupported|deprecated)",
+        r"\b([A-Za-z_]+)(?: parameter| option)? (?:is|are) (?:not (?:supported|enabled|allowed|permitted)|"
+        r"unsupported|deprecated)",
     )
 )
 _SPECIAL = (
@@ -40,13 +44,17 @@ _PARAM_REFUSED = re.compile(
 )
 _EXTRA = re.compile(r"extra|not permitted|unexpected|unknown|unrecognized", re.IGNORECASE)
 
-OPTIONAL = frozenset(
-    "temperature top_p top_k top_a min_p typical_p frequency_penalty presence_penalty repetition_penalty logprobs "
-    "top_logprobs logit_bias seed random_seed n best_of stop stop_sequences user metadata store service_tier "
-    "stream_options parallel_tool_calls reasoning_effort reasoning thinking effort verbosity prediction modalities "
-    "web_search_options safe_prompt prompt_cache_key prompt_cache_retention safety_identifier cache_control strict echo "
-    "encoding_format truncate include_reasoning reasoning_format chat_template_kwargs enable_thinking".split()
-)
+# fmt: off
+OPTIONAL = frozenset({
+    "temperature", "top_p", "top_k", "top_a", "min_p", "typical_p", "frequency_penalty", "presence_penalty",
+    "repetition_penalty", "logprobs", "top_logprobs", "logit_bias", "seed", "random_seed", "n", "best_of",
+    "stop", "stop_sequences", "user", "metadata", "store", "service_tier", "stream_options",
+    "parallel_tool_calls", "reasoning_effort", "reasoning", "thinking", "effort", "verbosity", "prediction",
+    "modalities", "web_search_options", "safe_prompt", "prompt_cache_key", "prompt_cache_retention",
+    "safety_identifier", "cache_control", "strict", "echo", "encoding_format", "truncate", "include_reasoning",
+    "reasoning_format", "chat_template_kwargs", "enable_thinking",
+})
+# fmt: on
 """Fields a caller can do without: a word without quotes is taken for a field only where it is one of these."""
 
 
