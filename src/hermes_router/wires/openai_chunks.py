@@ -6,7 +6,10 @@ shape: OpenAI API reference, "The chat completion object" and "chunk object"; de
 
 from __future__ import annotations
 
+import re
 from typing import Any
+
+import orjson
 
 from ..core.events import (
     Event,
@@ -57,6 +60,8 @@ _FINISH = {
     "refused": FinishReason.REFUSED,
 }
 _BROKEN = frozenset({"network_error", "abort", "aborted", "cancelled"})
+_GATED = 300
+"""Characters of text held back where a provider is known to send errors as text."""
 _ERROR_MARKS = ("errors", "detail", "title", "message")
 
 
@@ -69,9 +74,11 @@ class AnswerReader:
         self._think = ThinkSplitter(everywhere=bool(target.quirks.think_tags))
         self._calls = CallReader()
         self._seed = ""
+        self._gate: str | None = "" if target.quirks.text_errors else None
         self._logprobs: list[Any] = []
         self._usage: Usage | None = None
         self._word: str | None = None
+        self._reason = FinishReason.STOP
         self._stopped_by: str | None = None
         self.started = False
         self.over = False
@@ -101,6 +108,8 @@ class AnswerReader:
         if self.over:
             return None
         self._flush(events)
+        if self.over:
+            return None
         problem = self._calls.end(events)
         if self._usage:
             events.append(self._usage)
@@ -142,7 +151,8 @@ class AnswerReader:
             if isinstance(choice.get(name), dict):
                 self._delta(choice[name], choice, events, whole)
                 break
-        if word := _text(choice.get("finish_reason")):
+        word = _text(choice.get("finish_reason"))
+        if word and not self.over:
             self._stopped(word, choice, events)
         return None
 
@@ -156,6 +166,9 @@ class AnswerReader:
             self._text(content, events)
         elif isinstance(content, list):
             self._items(content, events)
+        elif isinstance(content, dict):
+            # Cloudflare decodes the JSON that a json_schema asked for (recorded 2025-12).
+            self._text(orjson.dumps(content).decode(), events)
         if refusal := _text(delta.get("refusal")):
             events.append(RefusalDelta(refusal))
         self._tools(delta, events, whole)
@@ -189,7 +202,11 @@ class AnswerReader:
                     events.append(RefusalDelta(_text(item.get("refusal"))))
 
     def _text(self, text: str, events: list[Event]) -> None:
-        if self._think.plain:
+        if self._gate is not None:
+            self._gate += text
+            if len(self._gate) >= _GATED:
+                self._open_gate(events)
+        elif self._think.plain:
             self._say(False, text, events)
         else:
             for thinking, piece in self._think.feed(text):
@@ -202,7 +219,17 @@ class AnswerReader:
         elif text or logprobs:
             events.append(TextDelta(text, logprobs or None))
 
+    def _open_gate(self, events: list[Event]) -> None:
+        """Let the text held so far through, or find that it is an error (Pollinations answers so, 2026-09)."""
+        text, self._gate = self._gate or "", None
+        if any(re.search(pattern, text, re.IGNORECASE) for pattern in self._target.quirks.text_errors or ()):
+            self.fail(classify_event_error(self._target, {"error": {"message": text}}, self._now), events)
+        else:
+            self._text(text, events)
+
     def _flush(self, events: list[Event]) -> None:
+        if self._gate is not None:
+            self._open_gate(events)
         for thinking, piece in self._think.end():
             self._say(thinking, piece, events)
 
@@ -214,27 +241,28 @@ class AnswerReader:
         if not isinstance(calls, list) or not calls:
             return
         self._flush(events)
+        if self.over:
+            return
         self._calls.feed(calls, events, whole=whole, seed=self._seed, spare=_message_signature(delta))
 
-    def _stopped(self, word: str, choice: Table, events: list[Event]) -> None:
-        word = (self._target.quirks.finish or {}).get(word, word)
+    def _stopped(self, raw: str, choice: Table, events: list[Event]) -> None:
+        word = (self._target.quirks.finish or {}).get(raw, raw)
         low = word.lower()
+        ending = f"the provider ended the answer with finish_reason {raw}"
+        if raw.lower() in _BROKEN or low in _BROKEN:
+            return self.fail(cut(ending), events)
         if low == "error":
-            payload = {"error": {"message": "the provider ended the answer with finish_reason error"}}
-            return self.fail(classify_event_error(self._target, payload, self._now), events)
-        if low in _BROKEN:
-            return self.fail(cut(f"the provider ended the answer with finish_reason {word}"), events)
+            return self.fail(classify_event_error(self._target, {"error": {"message": ending}}, self._now), events)
         # Gemini: "function_call_filter: MALFORMED_FUNCTION_CALL", UNEXPECTED_TOOL_CALL.
         if "malformed" in low or "unexpected_tool_call" in low:
-            return self.fail(malformed(f"the provider ended the answer with finish_reason {word}"), events)
-        self._word = word
+            return self.fail(malformed(ending), events)
+        self._word, self._reason = raw, _FINISH.get(low, FinishReason.STOP)
         # vLLM and SGLang name the sequence that stopped the model, or a token's number.
         self._stopped_by = _text(choice.get("stop_reason")) or _text(choice.get("matched_stop")) or None
         return None
 
     def _ending(self) -> Finish:
-        raw = self._word
-        reason = _FINISH.get((raw or "stop").lower(), FinishReason.STOP)
+        reason = self._reason
         if reason is FinishReason.STOP and self._stopped_by:
             reason = FinishReason.STOP_SEQUENCE
         if self._calls.count and reason in (FinishReason.STOP, FinishReason.STOP_SEQUENCE):
@@ -242,7 +270,7 @@ class AnswerReader:
         elif not self._calls.count and reason is FinishReason.TOOL_CALLS:
             reason = FinishReason.STOP
         sequence = self._stopped_by if reason is FinishReason.STOP_SEQUENCE else None
-        return Finish(reason, raw, sequence)
+        return Finish(reason, self._word, sequence)
 
     def _count(self, chunk: Table) -> None:
         groq = chunk.get("x_groq")

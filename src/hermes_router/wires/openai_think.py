@@ -49,22 +49,20 @@ class ThinkSplitter:
             return ""
         self._begun = True
         if not stripped.startswith(_OPEN):
-            self.plain = not self._everywhere
             return text
         self._thinking = self._trim = True
         return stripped[len(_OPEN) :]
 
     def _step(self, text: str, out: list[tuple[bool, str]]) -> str:
-        if self.plain and not self._trim:
-            out.append((False, text))
-            return ""
         if self._trim:
             text = text.lstrip()
             self._trim = not text
-            if not text:
-                return ""
-        if self.plain:
-            return text
+        if not text:
+            return ""
+        if not self._thinking and not self._everywhere:
+            self.plain = True
+            out.append((False, text))
+            return ""
         before, tag, after = text.partition(_CLOSE if self._thinking else _OPEN)
         if not tag:
             keep = _partial(text, _CLOSE if self._thinking else _OPEN)
@@ -73,7 +71,6 @@ class ThinkSplitter:
             out.append((self._thinking, before))
         if tag:
             self._thinking, self._trim = not self._thinking, True
-            self.plain = not self._thinking and not self._everywhere
         return after
 
 

@@ -40,7 +40,8 @@ def shape_fields(fields: Mapping[str, Any], quirks: Quirks, kept: Collection[str
 
 def add_fields(fields: dict[str, Any], quirks: Quirks) -> dict[str, Any]:
     """``fields`` with those of ``body`` that are missing and those of ``force``."""
-    added = {**(quirks.body or {}), **fields, **(quirks.force or {})}
+    missing = {name: value for name, value in (quirks.body or {}).items() if name not in fields}
+    added = {**fields, **missing, **(quirks.force or {})}
     if not added.get("tools"):
         for name in _NEED_TOOLS:
             added.pop(name, None)
