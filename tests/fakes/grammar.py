@@ -24,6 +24,7 @@ _BLOCK_FIELDS: dict[str, dict[str, type]] = {
     "redacted_thinking": {"data": str},
     "tool_use": {"id": str, "name": str, "input": dict},
 }
+_COUNTS = ("input_tokens", "output_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
 _ERROR_TYPES = {
     "invalid_request_error", "authentication_error", "billing_error", "permission_error", "not_found_error",
     "request_too_large", "rate_limit_error", "api_error", "timeout_error", "overloaded_error",
@@ -121,8 +122,11 @@ class _Anthropic:
         assert "stop_sequence" in delta
         assert (delta["stop_reason"] == "stop_sequence") == isinstance(delta["stop_sequence"], str)
         assert delta["stop_reason"] != "tool_use" or self._used_tools, "tool_use without a call"
+        # Older recorded streams count only the output here.
         assert isinstance(data["usage"]["output_tokens"], int)
-        _check_usage(data["usage"])
+        _check_usage(
+            {"input_tokens": 0, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 0} | data["usage"]
+        )
 
     def message_stop(self, data: dict[str, Any]) -> None:
         assert data == {"type": "message_stop"}
@@ -149,6 +153,6 @@ _STEPS = {
 
 
 def _check_usage(usage: dict[str, Any]) -> None:
-    for name in ("input_tokens", "output_tokens", "cache_creation_input_tokens", "cache_read_input_tokens"):
+    for name in _COUNTS:
         assert isinstance(usage[name], int), f"usage.{name} is missing"
         assert usage[name] >= 0
