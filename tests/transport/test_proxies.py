@@ -196,7 +196,7 @@ async def test_a_proxy_that_cannot_be_used_is_connect_without_its_credential(
     error = await failure(http1.send(post("http://provider.invalid/")))
     assert error.kind == "connect"
     assert "secret" not in repr(error)
-    assert error.__cause__ is None
+    assert error.__context__ is None
 
 
 async def test_cancelling_while_the_proxy_is_silent_closes_it(

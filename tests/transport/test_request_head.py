@@ -116,12 +116,24 @@ def test_user_and_password_of_a_url_become_a_credential_unless_one_is_given() ->
 
 
 @pytest.mark.parametrize(
-    "url", ["", "//h/", "ftp://h/", "http://", "http://a..b/", "http://h/\r\nx", "http://h:99999/", "http://a b/"]
+    "url",
+    [
+        "",
+        "//h/",
+        "ftp://h/",
+        "http://",
+        "http://a..b/",
+        "http://h/\r\nx",
+        "http://h:99999/",
+        "http://a b/",
+        "http://h/\udc80",
+    ],
 )
 def test_a_url_that_means_nothing_is_connect(url: str) -> None:
     with pytest.raises(TransportError) as caught:
         read_target(url)
     assert caught.value.kind == "connect"
+    assert caught.value.__context__ is None
 
 
 LOOPBACK = {

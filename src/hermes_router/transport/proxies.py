@@ -43,7 +43,9 @@ class Proxies:
         try:
             proxy = Proxy(*read_origin(url if "://" in url else f"http://{url}"))
         except ValueError:
-            raise TransportError("connect", "the proxy that the environment names has no valid URL") from None
+            proxy = None  # raised below: as context, this error could carry a part of the URL along
+        if proxy is None:
+            raise TransportError("connect", "the proxy that the environment names has no valid URL")
         if proxy.origin.scheme not in {"http", "https"} or not proxy.origin.host:
             raise TransportError("connect", "the proxy that the environment names is not an http or https proxy")
         return proxy

@@ -45,15 +45,14 @@ class Target(NamedTuple):
 def read_target(url: str) -> Target:
     """Raises TransportError ("connect") for a URL that cannot be asked for. The error does not quote it."""
     try:
-        parts, origin = _split(url)
+        target = _target(url)
     except ValueError:
-        raise TransportError("connect", "the URL is not valid") from None
-    if origin.scheme not in _DEFAULT_PORTS or not origin.host:
+        target = None  # raised below: as context, this error could carry a part of the URL along
+    if target is None:
+        raise TransportError("connect", "the URL is not valid")
+    if target.origin.scheme not in _DEFAULT_PORTS or not target.origin.host:
         raise TransportError("connect", "the URL is not an http or https URL")
-    path = parts.path or "/"
-    if parts.query:
-        path += f"?{parts.query}"
-    return Target(origin, origin.shown, quote(path, safe=_PATH_SAFE), basic(parts.username, parts.password))
+    return target
 
 
 def read_origin(url: str) -> tuple[Origin, str]:
@@ -79,6 +78,12 @@ def is_loopback(host: str) -> bool:
         return ip_address(name).is_loopback
     except ValueError:
         return False
+
+
+def _target(url: str) -> Target:
+    parts, origin = _split(url)
+    path = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+    return Target(origin, origin.shown, quote(path, safe=_PATH_SAFE), basic(parts.username, parts.password))
 
 
 def _split(url: str) -> tuple[SplitResult, Origin]:
