@@ -22,5 +22,6 @@ def serve(
 
         loaded = load_here({"host": host, "port": port})
         from ..server.run import serve as run
+        from .welcome import announce
 
-        run(loaded)
+        run(loaded, announce)

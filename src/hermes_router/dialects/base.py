@@ -39,6 +39,10 @@ class StreamWriter(Protocol):
         """Something every client ignores."""
         ...
 
+    def comment(self, text: str) -> bytes:
+        """An SSE comment of one line."""
+        ...
+
     def end(self) -> bytes:
         """What closes a stream whose ``Finish`` was written."""
         ...

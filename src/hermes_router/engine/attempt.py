@@ -96,14 +96,15 @@ class Attempt:
         self._response = response
         now = self._clock()
         self.record.status = response.status
+        accepted = 200 <= response.status < 300
+        if accepted and self._lease is not None:
+            self._admitted = True
+            self._ledger.admitted(self._lease, now)
         readings = read_limits(self.state.target.provider, response.headers, now)
         if readings:
-            self._ledger.observe(self.state.lane, readings, now)
-        if not 200 <= response.status < 300:
+            self._ledger.observe(self.state.lane, readings, now, lease=self._lease if accepted else None)
+        if not accepted:
             return await self._refused(response)
-        self._admitted = True
-        if self._lease is not None:
-            self._ledger.admitted(self._lease, now)
         self._reader = self.work.reader(self.state, response.headers.get("content-type", ""), now)
         self._chunks = response.chunks()
         return None
@@ -115,7 +116,7 @@ class Attempt:
             self._note(events)
             if self._screens and events:
                 events = through(self._screens, events)
-                self._over = self._over or self._ended_by_a_screen(events)
+                self._over |= self._ended_by_a_screen(events)
             if events:
                 return events
         return []

@@ -126,7 +126,8 @@ class Room:
         return _fair(self._waiting)
 
     async def _wait(self, ticket: Ticket) -> Picked:
-        future = ticket.future = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Picked] = asyncio.get_running_loop().create_future()
+        ticket.future = future
         self._waiting.append(ticket)
         try:
             self._sweep()

@@ -112,11 +112,11 @@ class Exchange:
         if head:
             yield head
         while events := await attempt.read():
-            if isinstance(events[-1], Failed):
-                fault = events.pop().fault
-                if events:
-                    yield events
-                await self._broke_off(attempt, fault)
+            last = events[-1]
+            if isinstance(last, Failed):
+                if events[:-1]:
+                    yield events[:-1]
+                await self._broke_off(attempt, last.fault)
             yield events
         await self._finished(attempt)
 

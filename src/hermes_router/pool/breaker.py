@@ -83,7 +83,7 @@ class Breaker:
         self.until = now + self._period()
 
     def _period(self) -> float:
-        return min(self.rules.cooldown, self.rules.cooldown / 6 * 2 ** (self._opened - 1))
+        return min(self.rules.cooldown, self.rules.cooldown / 6 * 2.0 ** (self._opened - 1))
 
     def _since(self) -> float:
         return self.until - self._period()

@@ -5,18 +5,20 @@ It outlives configurations: ``adopt`` finds the states of a new World's deployme
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import msgspec
 
 from ..catalogue.abilities import Ability
 from ..core.faults import Fault, Kind, Scope
+from ..storage.base import Row
 from .breaker import BreakerRules
 from .ledger import Ledger
 from .states import DeploymentState, ModelState, Party, ProviderState, Rest
 from .world import Deployment, World
 
+ROW = "pool"
 P = TypeVar("P", bound=Party)
 
 
@@ -40,6 +42,7 @@ class Pool:
         self._models: dict[str, ModelState] = {}
         self._deployments: dict[str, DeploymentState] = {}
         self._changed: dict[tuple[str, str], Party] = {}
+        self._stored: dict[tuple[str, str], dict[str, Any]] = {}
 
     def adopt(self, world: World) -> Roster:
         """The states of this World's deployments, old ones where they were known."""
@@ -120,32 +123,26 @@ class Pool:
                     self._changed[table, party.key] = party
         self.version += 1
 
-    def changed(self) -> list[tuple[str, str, dict[str, Any] | None]]:
-        """(table, key, value) of each party that changed since the last call, for storage."""
-        rows = [(table, key, _dump(party)) for (table, key), party in self._changed.items()]
+    def changed(self, now: float) -> list[Row]:
+        """The parties that changed since the last call, for storage."""
+        rows = [Row(f"{ROW}.{table}", key, _dump(party), now) for (table, key), party in self._changed.items()]
         self._changed = {}
         return rows
 
-    def load(self, table: str, key: str, value: dict[str, Any], rules: BreakerRules) -> None:
-        """Put back one row of ``changed``; what does not fit any more is left out."""
-        makers: dict[str, Callable[[], Party]] = {
-            "provider": lambda: self._providers.setdefault(key, ProviderState(key, rules)),
-            "account": lambda: self._accounts.setdefault(key, Party(key)),
-            "credential": lambda: self._credentials.setdefault(key, Party(key)),
-            "model": lambda: self._models.setdefault(key, ModelState(key)),
-        }
-        if table in makers:
-            _restore(makers[table](), value)
-        elif table == "deployment" and key in self._deployments:
-            _restore(self._deployments[key], value)
+    def load(self, rows: Iterable[Row]) -> None:
+        """Put back what ``changed`` gave, before the first World is adopted."""
+        for row in rows:
+            area, _, table = row.kind.partition(".")
+            if area == ROW and row.value:
+                self._stored[table, row.key] = row.value
 
     def _state(self, deployment: Deployment, rules: BreakerRules) -> DeploymentState:
         spec = deployment.target.provider
-        provider = self._providers.setdefault(deployment.provider, ProviderState(deployment.provider, rules))
+        provider = self._known(self._providers, "provider", deployment.provider, lambda key: ProviderState(key, rules))
         provider.breaker.rules = rules
-        account = self._accounts.setdefault(deployment.account, Party(deployment.account))
-        credential = self._credentials.setdefault(deployment.credential.id, Party(deployment.credential.id))
-        model = self._models.setdefault(deployment.name, ModelState(deployment.name))
+        account = self._known(self._accounts, "account", deployment.account, Party)
+        credential = self._known(self._credentials, "credential", deployment.credential.id, Party)
+        model = self._known(self._models, "model", deployment.name, ModelState)
         embed = deployment.target.embed
         lane = self.ledger.lane(
             provider=deployment.provider,
@@ -162,8 +159,17 @@ class Pool:
         known = self._deployments.get(deployment.id)
         if known is not None:
             state.rest = known.rest
+        else:
+            _restore(state, self._stored.pop(("deployment", deployment.id), {}))
         self._deployments[deployment.id] = state
         return state
+
+    def _known(self, table: dict[str, P], name: str, key: str, make: Callable[[str], P]) -> P:
+        party = table.get(key)
+        if party is None:
+            party = table[key] = make(key)
+            _restore(party, self._stored.pop((name, key), {}))
+        return party
 
     def _party(self, state: DeploymentState, scope: Scope) -> tuple[str, Party | None]:
         parties: dict[Scope, Party] = {

@@ -84,7 +84,7 @@ def _ranked(groups: list[Group], needs: Needs, selection: Selection, ledger: Led
         ordered = [_by(rule, first, fit) for rule in selection.order]
         return (not one.known, first.deployment.sandbox, _falls_short(first, needs), *ordered, fit)
 
-    return tuple(sorted(groups, key=key))  # type: ignore[arg-type] # keys of one call have one shape
+    return tuple(sorted(groups, key=key))
 
 
 def _by(rule: str, state: DeploymentState, fit: Key) -> object:

@@ -1,0 +1,92 @@
+"""Puts the router together from its configuration. The only module that names concrete transports and stores."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import msgspec
+
+from ..catalogue.load import load_builtin
+from ..pool.build import build
+from ..pool.ledger import Ledger
+from ..pool.pool import Pool
+from ..pool.world import World
+from ..sandbox.load import load_sandbox
+from ..settings import Loaded, admin_key
+from ..storage.base import StateStore
+from ..storage.sqlite import SqliteStore
+from ..transport.base import HttpRequest, HttpResponse, Transport
+from ..transport.http1 import Http1Transport
+from .app import App
+from .keeper import Keeper
+from .runtime import Runtime
+
+
+class ByScheme:
+    """A transport that asks another one by the URL's scheme; each is made when it is first needed."""
+
+    def __init__(self, makers: dict[str, Callable[[], Transport]]) -> None:
+        self._makers = makers
+        self._made: dict[str, Transport] = {}
+
+    async def send(self, request: HttpRequest) -> HttpResponse:
+        scheme = request.url.partition(":")[0]
+        transport = self._made.get(scheme) or self._make(scheme)
+        return await transport.send(request)
+
+    async def aclose(self) -> None:
+        for transport in set(self._made.values()):
+            await transport.aclose()
+
+    def _make(self, scheme: str) -> Transport:
+        name = "http" if scheme not in self._makers else scheme
+        if name not in self._made:
+            self._made[name] = self._makers[name]()
+        self._made[scheme] = self._made[name]
+        return self._made[name]
+
+
+def make_world(loaded: Loaded) -> World:
+    """The World of this configuration, the sandbox where it is wanted, and the admin key. Raises SettingsError."""
+    world = build(loaded, load_builtin(), today=datetime.now(UTC).date(), sandbox=load_sandbox())
+    settings = msgspec.structs.replace(world.settings, admin_api_key=admin_key(world.settings))
+    return msgspec.structs.replace(world, settings=settings)
+
+
+def make_app(
+    world: World,
+    *,
+    store: StateStore | None = None,
+    transport: Transport | None = None,
+    clock: Callable[[], float] = time.time,
+) -> App:
+    """The application, with its state loaded; ``store`` and ``transport`` in place of the usual ones."""
+    pool = Pool(Ledger())
+    keeper = Keeper(pool, store or SqliteStore(world.settings.router_state_file), clock)
+    keeper.load()
+    sender = transport or make_transport(world)
+    runtime = Runtime(world, pool, sender, clock)
+
+    async def start() -> None:
+        keeper.start()
+
+    async def stop() -> None:
+        keeper.stop()
+        await sender.aclose()
+
+    return App(runtime, start, stop)
+
+
+def make_transport(world: World) -> Transport:
+    """HTTP for real providers, the sandbox for simulated ones."""
+    return ByScheme(
+        {"http": lambda: Http1Transport(connect_timeout=world.settings.connect_timeout), "sandbox": _sandbox}
+    )
+
+
+def _sandbox() -> Transport:
+    from ..sandbox.transport import SandboxTransport
+
+    return SandboxTransport()
