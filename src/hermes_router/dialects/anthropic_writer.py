@@ -179,6 +179,9 @@ class MessageStream:
             return b""
         return _PING if self._begun else comment("keep-alive")
 
+    def comment(self, text: str) -> bytes:
+        return comment(text)
+
     def end(self) -> bytes:
         if self._ended:
             return b""
