@@ -101,10 +101,21 @@ def test_the_request_goes_to_messages_with_version_and_key():
     }
 
 
-def test_path_and_auth_follow_the_provider():
-    request = send(provider=ProviderSpec(paths={"chat": "/v2/messages"}))
-    assert request.url == "https://api.example/v1/v2/messages"
-    assert request.headers["authorization"] == "Bearer k-test-1"
+def test_the_path_follows_the_provider():
+    assert send(provider=ProviderSpec(paths={"chat": "/v2/messages"})).url == "https://api.example/v1/v2/messages"
+
+
+@pytest.mark.parametrize(
+    "auth, sent",
+    [
+        pytest.param(Auth(), {"x-api-key": "k-test-1", "authorization": "Bearer k-test-1"}, id="nothing said"),
+        pytest.param(Auth(header="x-api-key", scheme=""), {"x-api-key": "k-test-1"}, id="x-api-key"),
+        pytest.param(Auth(header="API-Key", scheme="Token"), {"api-key": "Token k-test-1"}, id="another"),
+    ],
+)
+def test_the_key_goes_where_the_provider_wants_it(auth: Auth, sent: dict[str, str]):
+    headers = send(provider=ProviderSpec(auth=auth)).headers
+    assert {name: value for name, value in headers.items() if "k-test-1" in value} == sent
 
 
 @pytest.mark.parametrize(

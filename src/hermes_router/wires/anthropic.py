@@ -17,6 +17,7 @@ from typing import Any
 
 import orjson
 
+from ..catalogue.schema import Auth
 from ..core.errors import CannotServe
 from ..core.request import (
     Audio,
@@ -86,14 +87,21 @@ def _headers(request: Request, target: Target) -> dict[str, str]:
         "anthropic-version": _VERSION,
     }
     headers.update((name.lower(), value) for name, value in target.headers.items())
-    if target.secret:
-        auth = target.provider.auth
-        headers[auth.header.lower()] = f"{auth.scheme} {target.secret}".strip()
+    headers |= _key(target)
     betas = _own_extra(request).get("anthropic_beta")
     if betas:
         said = headers.get("anthropic-beta", "").split(",")
         headers["anthropic-beta"] = ",".join(dict.fromkeys(word.strip() for word in (*said, *betas) if word.strip()))
     return headers
+
+
+def _key(target: Target) -> dict[str, str]:
+    auth = target.provider.auth
+    if not target.secret:
+        return {}
+    said = {auth.header.lower(): f"{auth.scheme} {target.secret}".strip()}
+    # Where nothing was said about the header: the API's own beside the common one, as the official SDK sends both.
+    return {"x-api-key": target.secret, **said} if auth == Auth() else said
 
 
 def _own_extra(request: Request) -> dict[str, Any]:

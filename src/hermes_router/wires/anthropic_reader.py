@@ -8,7 +8,7 @@ answer as cut. ``pause_turn`` and unknown stop reasons count as a plain stop, wi
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import orjson
@@ -40,6 +40,21 @@ _REASONS = {
 }
 _BLANK = b" \t\r\n\xef\xbb\xbf"
 _BROKEN = (KeyError, TypeError, ValueError, AttributeError)
+
+
+class _PlainDelta(msgspec.Struct, gc=False):
+    type: Literal["text_delta"]
+    text: str
+
+
+class _PlainEvent(msgspec.Struct, gc=False):
+    """The event most of a stream is made of, decoded without a dict."""
+
+    type: Literal["content_block_delta"]
+    delta: _PlainDelta
+
+
+_PLAIN = msgspec.json.Decoder(_PlainEvent)
 
 
 class MessageReader:
@@ -168,6 +183,9 @@ class _StreamReader:
         return events
 
     def _frame(self, frame: Frame) -> list[Event]:
+        if b'"text_delta"' in frame.data and (text := _plain_text(frame.data)) is not None:
+            self._seen = True
+            return [TextDelta(text)] if text else []
         if frame.data == b"[DONE]":
             return []
         self._seen = True
@@ -313,6 +331,14 @@ class _Reading:
             cache_read=read,
             cache_write=written,
         )
+
+
+def _plain_text(data: bytes) -> str | None:
+    """The text of an event that holds nothing else; None: it has to be read in full."""
+    try:
+        return _PLAIN.decode(data).delta.text
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
 
 
 def _text(value: Any) -> str:
