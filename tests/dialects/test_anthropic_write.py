@@ -355,3 +355,17 @@ def test_any_answer_keeps_to_the_grammar(parts: list[list[Any]], reason: FinishR
     message = streamed(*events, Finish(reason), show=show)
     calls = [block["input"] for block in message["content"] if block["type"] == "tool_use"]
     assert calls == [arguments for part in parts if isinstance(part[0], dict) for arguments in part]
+
+
+def test_the_sdk_raises_what_a_broken_stream_ends_in():
+    writer = DIALECT.stream(request(), SERVED)
+    raw = writer.write(TextDelta("Once")) + writer.fail(errors.Exhausted("nobody left"))
+    headers = {"content-type": "text/event-stream"}
+    transport = httpx2.MockTransport(lambda _: httpx2.Response(200, content=raw, headers=headers))
+    with (
+        httpx2.Client(transport=transport) as http,
+        anthropic.Anthropic(api_key="k-test-1", base_url="http://127.0.0.1:9", http_client=http) as client,
+        client.messages.stream(model="m", max_tokens=9, messages=[{"role": "user", "content": "Hi"}]) as said,
+        pytest.raises(anthropic.APIStatusError, match="nobody left"),
+    ):
+        said.get_final_message()
