@@ -140,6 +140,12 @@ def test_another_env_file_takes_the_place_of_the_working_folders(tmp_path: Path)
     assert loaded.settings.port == 7
 
 
+def test_one_env_file_is_read_once(tmp_path: Path):
+    loaded = load_from(tmp_path, {"HR_ENV_FILE": str(tmp_path / "home/.env")}, home_dotenv="PORT=7")
+    assert len(loaded.layers) == 2
+    assert loaded.env_files == (tmp_path / "home/.env",)
+
+
 def test_an_env_file_that_is_named_but_missing_is_a_warning(tmp_path: Path):
     assert "does not exist" in load_from(tmp_path, {"HR_ENV_FILE": "gone.env"}).warnings[0]
 

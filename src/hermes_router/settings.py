@@ -6,6 +6,7 @@ hermes-router.toml. Precedence: flag > environment > .env > TOML > default. Cred
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import io
 import ipaddress
@@ -13,7 +14,7 @@ import math
 import os
 import re
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -138,7 +139,8 @@ def load(flags: Mapping[str, object], environ: Mapping[str, str], cwd: Path) -> 
     warnings: list[str] = []
     near = _near_layers(environ, cwd, warnings)
     home, home_origin = _home(flags, near, cwd)
-    layers = (*near, *_home_layer(home, near, warnings))
+    env_files = tuple(dict.fromkeys((_env_file(environ, cwd), home / ".env")))
+    layers = (*near, *(_home_layer(path, warnings) for path in env_files[1:]))
     config, config_origin = _config_file(flags, layers, home, cwd)
     source = Source(str(config), _read_text(config, str(config)) or "")
     user = _user_config(source)
@@ -160,7 +162,7 @@ def load(flags: Mapping[str, object], environ: Mapping[str, str], cwd: Path) -> 
         source=source,
         layers=layers,
         config_file=config,
-        env_files=tuple(_env_files(environ, cwd, home)),
+        env_files=env_files,
         warnings=tuple(warnings),
     )
 
@@ -171,17 +173,25 @@ def admin_key(settings: Settings) -> str:
         return settings.admin_api_key
     path = settings.hermes_home / "admin.key"
     try:
+        if key := _kept_key(path):
+            return key
         files.make_folder(path.parent)
         with files.locked(path):
-            key = path.read_text("utf-8").strip() if path.exists() else ""
-            if key:
-                files.secure(path)
-            else:
+            if not (key := _kept_key(path)):
                 key = secrets.token_urlsafe(32)
                 files.write_atomic(path, f"{key}\n")
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} cannot be used: {error}; set ADMIN_API_KEY or HERMES_HOME") from error
     return key
+
+
+def _kept_key(path: Path) -> str:
+    """Empty where there is none."""
+    if not path.exists():
+        return ""
+    with contextlib.suppress(OSError):  # a mounted secret cannot be changed
+        files.secure(path)
+    return path.read_text("utf-8").strip()
 
 
 def as_switch(text: str, said: str) -> bool:
@@ -235,22 +245,15 @@ def _near_layers(environ: Mapping[str, str], cwd: Path, warnings: list[str]) -> 
     )
 
 
-def _home_layer(home: Path, near: tuple[Layer, ...], warnings: list[str]) -> tuple[Layer, ...]:
-    path = home / ".env"
-    if path.parent == near[1].folder and near[1].where == ".env":
-        return ()
+def _home_layer(path: Path, warnings: list[str]) -> Layer:
     values = _read_env(path, str(path), warnings)
     if values.pop("HERMES_HOME", None):
         warnings.append(f"HERMES_HOME in {path} has no effect: it says where that file is")
-    return (Layer(".env", str(path), values, home),)
+    return Layer(".env", str(path), values, path.parent)
 
 
 def _env_file(environ: Mapping[str, str], cwd: Path) -> Path:
-    return cwd / Path(environ.get("HR_ENV_FILE") or ".env").expanduser()
-
-
-def _env_files(environ: Mapping[str, str], cwd: Path, home: Path) -> Iterator[Path]:
-    yield from dict.fromkeys((_env_file(environ, cwd), home / ".env"))
+    return Path(os.path.normpath(cwd / Path(environ.get("HR_ENV_FILE") or ".env").expanduser()))
 
 
 def _read_env(path: Path, where: str, warnings: list[str]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from ..pool.world import Deployment, World
 from ..settings import DEFAULT_KEY
 from .output import columns, count, masked, say
 
+_EVERYWHERE = ("0.0.0.0", "::", "[::]")
 _SUGGESTED = ("gemini", "groq", "mistral")
 
 
@@ -21,14 +22,14 @@ def welcome(world: World, host: str, port: int) -> str:
     """The text, without colour; blocks are separated by empty lines."""
     url = f"http://{_reachable(host)}:{port}"
     heading = f"hermes-router {__version__} is at {url}"
-    if _reachable(host) != host:
+    if host in _EVERYWHERE:
         heading += f" and listens on {host}"
     blocks = (heading, _providers(world), _sandbox(world), _notices(world), _next(world, url))
     return "\n\n".join(block for block in blocks if block)
 
 
 def _reachable(host: str) -> str:
-    if host in ("0.0.0.0", "::", "[::]"):
+    if host in _EVERYWHERE:
         return "127.0.0.1"
     return f"[{host}]" if ":" in host and not host.startswith("[") else host
 

@@ -161,7 +161,8 @@ def _turned_on(name: str, spec: ProviderSpec, own: Overrides, loaded: Loaded) ->
         return enabled
     if name in loaded.user.providers:
         return True
-    return spec.keyless and not spec.opt_in and bool(own.text("BASE_URL") or own.text("MODEL"))
+    # Naming models turns on a server of one's own, of which the catalogue lists none, but not a service of strangers.
+    return spec.keyless and bool(own.text("BASE_URL") or (own.text("MODEL") and not spec.models))
 
 
 def _key_name(name: str, spec: ProviderSpec) -> str:

@@ -107,15 +107,22 @@ def read_auth(path: Path) -> AuthFile:
     SettingsError that names the file and the line."""
     try:
         text = path.read_text("utf-8-sig")
-        repaired = files.secure(path)
     except FileNotFoundError:
         return AuthFile(path=path)
     except UnicodeDecodeError as error:
         raise SettingsError(f"{path} is not UTF-8 text") from error
     except OSError as error:
         raise SettingsError(f"{path} cannot be read: {error.strerror}") from error
-    warning = f"{path} could be read by others on this machine; its mode is 0600 now"
-    return _parse(path, text, (warning,) if repaired else ())
+    return _parse(path, text, tuple(_close(path)))
+
+
+def _close(path: Path) -> Iterator[str]:
+    """Take it away from others; yields a warning where it had been open to them."""
+    try:
+        if files.secure(path):
+            yield f"{path} could be read by others on this machine; its mode is 0600 now"
+    except OSError as error:  # a mounted secret cannot be changed
+        yield f"{path} can be read by others on this machine, and its mode cannot be changed: {error.strerror}"
 
 
 def write_auth(auth: AuthFile) -> None:
