@@ -256,12 +256,12 @@ def _blocks(message: Message, target: Target) -> list[Body]:
     for part in message.parts:
         if isinstance(part, Reasoning):
             blocks += _thought(part) if own else ()
-        elif not isinstance(part, Text) or _says(part):
+        elif not isinstance(part, Text | Refusal) or _says(part):
             blocks.append(_block(part, shape))
     return blocks
 
 
-def _says(part: Text) -> bool:
+def _says(part: Text | Refusal) -> bool:
     """Blank text blocks are refused: "text content blocks must contain non-whitespace text"."""
     return bool(part.text.strip())
 
@@ -364,8 +364,9 @@ def _result(part: ToolResult, shape: str) -> Body:
 
 def _input(arguments: str) -> Any:
     """The arguments as the object the API wants. Text that is none (a history from elsewhere) is kept as a value."""
+    said = arguments.strip() or "{}"
     try:
-        value = orjson.loads(arguments or "{}")
+        value = orjson.loads(said)
     except orjson.JSONDecodeError:
-        value = arguments
-    return orjson.Fragment(arguments or "{}") if isinstance(value, dict) else {"arguments": value}
+        value = said
+    return orjson.Fragment(said) if isinstance(value, dict) else {"arguments": value}
