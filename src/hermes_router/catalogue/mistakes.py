@@ -65,8 +65,9 @@ def convert(raw: object, kind: type[T], path: Path, origin: Origin) -> T:
 def nearest(word: str, words: Iterable[str]) -> str:
     """``; did you mean ...?``, or a short list of what there is, or nothing."""
     known = sorted(set(words))
-    if close := difflib.get_close_matches(word, known, n=1, cutoff=0.5):
-        return f"; did you mean {close[0]}?"
+    if close := difflib.get_close_matches(word, known, n=4, cutoff=0.5):
+        swapped = [other for other in close if sorted(other) == sorted(word)]
+        return f"; did you mean {(swapped or close)[0]}?"
     return f"; known: {', '.join(known)}" if 0 < len(known) <= 24 else ""
 
 
@@ -96,8 +97,9 @@ def find_line(text: str, path: Path) -> int | None:
             here = table + _split(assign["name"])
         else:
             continue
-        if wanted[: len(here)] == here and (best is None or len(here) > best[0]):
-            best = (len(here), number)
+        shared = min(len(here), len(wanted))
+        if wanted[:shared] == here[:shared] and (best is None or shared > best[0]):
+            best = (shared, number)
     return best[1] if best else None
 
 
