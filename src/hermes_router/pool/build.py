@@ -123,7 +123,7 @@ def _site(name: str, sources: Sources) -> Site | None:
         return Site(name=name, spec=spec, configured=False, notices=found.notices) if found.notices else None
     spec, obstacle = _reachable(name, spec, own, loaded)
     if not obstacle and not credentials:
-        obstacle = f"no key: set {_key_name(name, spec)}, or `hr auth add {name}`"
+        obstacle = f"no key: set {_key_name(name, spec)}, or put one into {sources.auth.path.name}"
     if obstacle:
         return Site(name=name, spec=spec, notices=(*found.notices, Notice(name, obstacle)))
     models, by_name, ended = _models(name, spec, own, sources)

@@ -129,6 +129,8 @@ def dropped(plan: Plan) -> list[Dropped]:
 def _reason(state: DeploymentState, needs: Needs, selection: Selection) -> str:
     if selection.names and state.model.key not in selection.names and not selection.then_pool:
         return "not in the list that was asked for"
+    if state.deployment.by_name and state.model.key not in selection.names:
+        return "serves for an alias only"
     if selection.providers and state.provider.key not in selection.providers:
         return "provider not in the profile"
     if selection.tiers and state.tier not in selection.tiers:

@@ -45,6 +45,8 @@ def group(states: Iterable[DeploymentState], wanted: Ability, selection: Selecti
     """Those that are not known to lack something, by model."""
     members: dict[str, list[DeploymentState]] = {}
     for state in states:
+        if state.deployment.by_name and state.model.key not in selection.names:
+            continue
         if wanted & (state.cannot | state.model.unable):
             continue
         if selection.providers and state.provider.key not in selection.providers:
