@@ -230,16 +230,15 @@ ANSWERS: dict[str, list[Event]] = {
 }
 
 FAILURES = {
-    "groq/error_event": None,
-    "openrouter/error_chunk": None,
-    "gemini/error_list": None,
-    "nvidia/error_in_200": None,
-    "nvidia/problem_details": None,
+    "groq/error_event": (Kind.MALFORMED, Scope.MODEL),
+    "openrouter/error_chunk": (Kind.SERVER_ERROR, Scope.MODEL),
+    "gemini/error_list": (Kind.OVERLOADED, Scope.MODEL),
+    "nvidia/error_in_200": (Kind.OVERLOADED, Scope.MODEL),
+    "nvidia/problem_details": (Kind.OVERLOADED, Scope.MODEL),
     "zai/network_error": (Kind.CUT, Scope.PROVIDER),
     "vllm/cut": (Kind.CUT, Scope.PROVIDER),
     "vllm/two_malformed": (Kind.CUT, Scope.PROVIDER),
 }
-"""What ends badly, and how; None: the classifier's word."""
 
 
 @pytest.mark.parametrize("name", ANSWERS)
@@ -253,8 +252,7 @@ def test_a_stream_that_fails_ends_in_one_fault(name: str):
     last = events[-1]
     assert isinstance(last, Failed)
     assert not any(isinstance(event, Failed | Finish) for event in events[:-1])
-    if expected := FAILURES[name]:
-        assert (last.fault.kind, last.fault.scope) == expected
+    assert (last.fault.kind, last.fault.scope) == FAILURES[name]
 
 
 @pytest.mark.parametrize("name", [*ANSWERS, *FAILURES])
@@ -463,7 +461,6 @@ ERRORS = {
     "choice (OpenRouter)": body({"content": "half"}, None).replace(
         b'"index":0', b'"index":0,"error":{"message":"bad"}'
     ),
-    "finish": body({"content": "half"}, "error"),
     "chunk beside choices": chunk({"content": ""}, None, error={"message": "bad"}),
     "Groq's own table": chunk({}, None, x_groq={"id": "r", "error": "bad"}),
     "named event": b'event: error\ndata: {"message": "bad"}\n\n',
@@ -473,7 +470,15 @@ ERRORS = {
 
 @pytest.mark.parametrize("answer", ERRORS.values(), ids=ERRORS)
 def test_an_error_in_a_200_is_a_fault(answer: bytes):
-    assert isinstance(read(answer)[-1], Failed)
+    failed = read(answer)[-1]
+    assert isinstance(failed, Failed)
+    assert "bad" in failed.fault.message
+
+
+def test_an_error_as_the_finish_is_a_fault():
+    failed = read(body({"content": "half"}, "error"))[-1]
+    assert isinstance(failed, Failed)
+    assert failed.fault.kind is Kind.SERVER_ERROR
 
 
 def test_an_error_that_is_null_is_none():
