@@ -7,8 +7,9 @@ import math
 import msgspec
 
 from .calendars import DAY
+from .counters import Calendar, Rolling
 from .lanes import Account, Lane, Scope
-from .windows import Calendar, Gate, Rolling, Window
+from .windows import Gate, Window
 
 RATE_SPAN = 600.0
 """Seconds back over which the current rate is taken."""

@@ -10,7 +10,8 @@ from collections import deque
 from typing import Any
 
 from . import windowstate
-from .windows import Gate, Kind, Window, window_for
+from .counters import Kind
+from .windows import Gate, Window, window_for
 
 POOL = "*"
 """The model part of the key of what all models of an account share."""
@@ -97,7 +98,7 @@ def window_of(scope: Scope, account: Account, kind: Kind) -> Window:
     lanes = [lane for lane in account.lanes.values() if scope is account.shared or lane.own is scope]
     if scope is account.shared:
         spent = [lane.own.windows[kind] for lane in lanes if kind in lane.own.windows]
-        window.counter.load(windowstate.merged(spent))
+        window.counter = windowstate.merged(spent, window.counter)
     for lane in lanes:
         lane.rebuild()
     _take_over(window, account, lanes)

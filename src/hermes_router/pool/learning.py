@@ -12,10 +12,10 @@ from collections.abc import Iterator
 import msgspec
 
 from ..wires.limits import Reading
-from . import windowstate
-from .calendars import DAY
+from .calendars import DAY, ToldRule
+from .counters import Calendar, Kind
 from .lanes import Account, Lane, Lease, Scope, window_of
-from .windows import Calendar, Gate, Kind, Window
+from .windows import Gate, Window
 
 MARGIN = 0.25
 """Added to a stated moment: their clock and ours differ, and they round."""
@@ -133,7 +133,7 @@ def _fill(window: Window, standing: float, amount: float, now: float) -> None:
 def _conclude(window: Window, refusal: Refusal, standing: int) -> None:
     """What the limit must be: stated, or where the refusal came."""
     now = refusal.now
-    if window.probing is not None:
+    if window.probing is not None and window.probing is refusal.lease:
         window.probing = None
         window.probe_gap = min(window.probe_gap * 2, DAY)
         window.probe_at = now + window.probe_gap
@@ -144,7 +144,8 @@ def _conclude(window: Window, refusal: Refusal, standing: int) -> None:
     if window.source in ("headers", "refusal") or standing < _least(window):
         return
     if not window.limit or standing < window.limit:
-        before = window.fallback or (window.limit, window.source, window.guess)
+        same_event = refusal.sent < window.refused_at
+        before = window.fallback if same_event else (window.limit, window.source, window.guess)
         window.set_limit(standing, "learned", now)
         window.fallback = before
         window.probe_gap = window.probe_gap or HOUR
@@ -188,7 +189,7 @@ def _day(window: Window, scope: Scope, refusal: Refusal) -> float:
     stated = refusal.retry_after
     if again and stated is not None and stated < LONG_STATED:
         window.lied = True
-    if refusal.value or not window.limit or window.probing is not None:
+    if refusal.value or not window.limit or window.guess:
         _conclude(window, refusal, int(standing))
     if stated is not None and not (window.lied and stated < LONG_STATED):
         _park_stated(window, now + stated, amount)
@@ -208,8 +209,8 @@ def _park_stated(window: Window, at: float, amount: float) -> None:
     if window.rolling and window.kind != "month":
         window.park(at + MARGIN, room=amount)
         return
-    windowstate.tell(window, at)
-    window.park(at + MARGIN)
+    window.tell(at, ToldRule(at))
+    window.park(window.counter.next)
     window.until_reset = True
 
 
@@ -225,12 +226,16 @@ def _park_unstated(window: Window, standing: float, amount: float, now: float) -
     else:
         midnight = (now // DAY + 1) * DAY
         until = max(midnight, now + wait)
+        window.supposed_reset = midnight if until == midnight else None
     window.park(until + MARGIN, room=amount)
 
 
 # ── nobody said which window ──
 def _unexplained(lane: Lane, scope: Scope, refusal: Refusal) -> float:
     stated = refusal.retry_after
+    probed_above = [window for window in lane.windows if window.probing is not None and window.probing is refusal.lease]
+    if probed_above:
+        return _named(probed_above[0], scope, refusal)
     if stated is not None and stated >= LONG_STATED:
         return _day(window_of(scope, lane.account, "rpd"), scope, refusal)
     rpm = window_of(scope, lane.account, "rpm")
@@ -352,7 +357,7 @@ def _resets(window: Window, remaining: int, at: float, now: float) -> None:
         return
     if window.kind == "month" or not window.rolling:
         if remaining == 0 or _fixed(window, at, now):
-            windowstate.tell(window, at)
+            window.tell(at, ToldRule(at))
         if remaining == 0:
             window.park_until_reset(now)
     elif remaining == 0:

@@ -17,9 +17,9 @@ from ..catalogue.schema import Limits
 from ..storage.base import Row
 from ..wires.limits import Reading
 from . import learning, windowstate
+from .counters import Kind
 from .forecast import WindowRow, calls_left, cost_of_a_call, describe
-from .lanes import KINDS, Account, Lane, Lease, Scope
-from .windows import Kind, window_for
+from .lanes import KINDS, Account, Lane, Lease, Scope, window_of
 
 __all__ = ["Free", "Lane", "Lease", "Ledger", "WindowRow"]
 
@@ -72,16 +72,17 @@ class Ledger:
         if lane is None:
             lane = owner.lanes[model] = Lane(owner, model)
         lane.failed_calls_count = failed_calls_count
-        self._declare(lane.own, limits, reset, ("rpm", "rpd"))
-        if pool_limits is not None or owner.shared.windows:
-            self._declare(owner.shared, pool_limits or Limits(), reset, ())
+        self._declare(lane.own, owner, limits, reset, ("rpm", "rpd"))
+        self._declare(owner.shared, owner, pool_limits or Limits(), reset, ())
         self._restore(lane.own)
         self._restore(owner.shared)
         for sibling in owner.lanes.values():
             sibling.rebuild()
         return lane
 
-    def _declare(self, scope: Scope, limits: Limits, reset: str | None, always: tuple[Kind, ...]) -> None:
+    def _declare(
+        self, scope: Scope, account: Account, limits: Limits, reset: str | None, always: tuple[Kind, ...]
+    ) -> None:
         moved, scope.reset = scope.reset != reset, reset
         for kind in KINDS:
             limit = int(getattr(limits, kind))
@@ -89,7 +90,7 @@ class Ledger:
             if window is None:
                 if not limit and kind not in always:
                     continue
-                window = scope.windows[kind] = window_for(kind, reset)
+                window = window_of(scope, account, kind)
             elif moved:
                 windowstate.move(window, reset)
             window.declare(limit)
@@ -121,6 +122,8 @@ class Ledger:
             amount = tokens if window.tokens else 1
             if window.guess and window.used + window.held + amount > window.limit:
                 learning.probe(window, lease, now)
+            if window.parked_until:
+                window.scout = now
             window.held += amount
         account = lane.account
         account.open[lease] = None
@@ -143,6 +146,8 @@ class Ledger:
             amount = tokens if window.tokens else 1
             window.held -= amount
             refs.append(window.counter.add(amount, now))
+            if window.parked_until:
+                window.answered(lease.sent)
             if window.probing is lease:
                 learning.probed(window, now)
         lane = lease.lane
@@ -193,8 +198,6 @@ class Ledger:
     def _drop_held(self, lease: Lease) -> None:
         for window in lease.windows:
             window.held -= lease.tokens if window.tokens else 1
-            if window.probing is lease:
-                window.probing, window.probe_at = None, self._now
         lease.tokens = 0
 
     def _correct(self, lease: Lease, tokens: int) -> None:

@@ -1,225 +1,24 @@
-"""How one quota window counts: the strategies, and the window that holds a limit against a count.
+"""One quota window: a limit against a count, what open leases hold, and until when it is parked.
 
-A counter knows what was spent and when it comes back. A window adds the limit, what is held by open leases, and until
-when it is parked. What a refusal or a header teaches: ``pool/learning.py``. Times are wall-clock seconds.
+How it counts: ``pool/counters.py``. What a refusal or a header teaches: ``pool/learning.py``. Times are wall-clock
+seconds.
 """
 
 from __future__ import annotations
 
 import math
-from collections import deque
-from typing import Any, Literal
+from typing import Literal
 
-import msgspec
+from .calendars import ToldRule
+from .counters import Calendar, Counter, Kind, counter_for
 
-from .calendars import DAY, Rule, day_rule, month_rule
-
-Kind = Literal["rpm", "tpm", "rpd", "tpd", "month", "concurrency"]
 Source = Literal["declared", "headers", "refusal", "learned"]
 """Who says what the limit is. ``refusal``: a refusal stated it; ``learned``: guessed from where refusals began."""
 
-MINUTE = 60.001
-"""A minute window's span: a millisecond over, so that rounding never frees a call too early."""
-EDGE = 0.5
-"""Seconds around a calendar's reset in which a call may count for either side, and is counted for both."""
-EXACT_ENTRIES = 256
-"""A longer minute is stored in steps of a second."""
-
-Ref = list[float] | float
-"""Where a counter keeps an amount: an entry of a rolling one, the start of a calendar's period."""
-
-
-class Rolling:
-    """What was spent in the last ``span`` seconds. With a ``grain`` times are rounded up to it, never down."""
-
-    __slots__ = ("entries", "grain", "next", "span", "used")
-
-    def __init__(self, span: float, grain: float = 0.0) -> None:
-        self.span = span
-        self.grain = grain
-        self.entries: deque[list[float]] = deque()
-        self.used = 0.0
-        self.next = math.inf
-
-    def roll(self, now: float) -> None:
-        entries, span = self.entries, self.span
-        while entries and entries[0][0] + span <= now:
-            gone = entries.popleft()
-            self.used -= gone[1]
-            gone[0] = -math.inf
-        self.next = entries[0][0] + span if entries else math.inf
-
-    def add(self, amount: float, now: float) -> Ref:
-        if now >= self.next:
-            self.roll(now)
-        self.used += amount
-        grain, entries = self.grain, self.entries
-        at = (now // grain + 1) * grain if grain else now
-        if entries:
-            last = entries[-1]
-            if last[0] >= at:
-                last[1] += amount
-                return last
-        else:
-            self.next = at + self.span
-        entry = [at, amount]
-        entries.append(entry)
-        return entry
-
-    def adjust(self, ref: Ref, delta: float) -> None:
-        """The amount kept at ``ref`` turned out to be ``delta`` more; nothing where it has left already."""
-        if isinstance(ref, list) and ref[0] > -math.inf:
-            delta = max(delta, -ref[1])
-            ref[1] += delta
-            self.used += delta
-
-    def cut(self, amount: float) -> None:
-        """Take off ``amount``, oldest first."""
-        for entry in self.entries:
-            if amount <= 0:
-                return
-            take = min(entry[1], amount)
-            entry[1] -= take
-            self.used -= take
-            amount -= take
-
-    def frees_at(self, amount: float, now: float) -> float:
-        """When ``amount`` will have left; a whole span from ``now`` where that much is not in here."""
-        for at, n in self.entries:
-            amount -= n
-            if amount <= 0:
-                return at + self.span
-        return now + self.span
-
-    def ends(self, now: float) -> float | None:
-        """When all of it will be back."""
-        return self.entries[-1][0] + self.span if self.entries else None
-
-    def turned_back(self, by: float, now: float) -> None:
-        """The clock was put back: what was spent stays as long ago as it was."""
-        for entry in self.entries:
-            entry[0] -= by
-        self.next = self.entries[0][0] + self.span if self.entries else math.inf
-
-    def clear(self) -> None:
-        self.entries.clear()
-        self.used, self.next = 0.0, math.inf
-
-    def dump(self) -> dict[str, Any]:
-        if self.grain or len(self.entries) <= EXACT_ENTRIES:
-            return {"entries": [list(entry) for entry in self.entries]}
-        coarse: dict[float, float] = {}
-        for at, n in self.entries:
-            coarse[math.ceil(at)] = coarse.get(math.ceil(at), 0) + n
-        return {"entries": [[at, n] for at, n in coarse.items()]}
-
-    def load(self, state: dict[str, Any]) -> None:
-        self.entries = deque([float(at), float(n)] for at, n in state.get("entries", ()))
-        self.used = sum(n for _, n in self.entries)
-        self.next = self.entries[0][0] + self.span if self.entries else math.inf
-
-
-class Calendar:
-    """What was spent since the last reset of ``rule``."""
-
-    __slots__ = ("before", "early", "next", "resets_at", "rule", "started", "used")
-
-    def __init__(self, rule: Rule, used: float = 0.0) -> None:
-        self.rule = rule
-        self.used = used
-        self.early = 0.0
-        self.before = 0.0
-        self.started = -math.inf
-        self.resets_at = -math.inf
-        self.next = -math.inf
-
-    def roll(self, now: float) -> None:
-        if self.resets_at > -math.inf:
-            ended = self.resets_at
-            skipped = now >= self.rule.next(ended) + EDGE
-            self.before = 0.0 if skipped else self.used
-            self.used = 0.0 if skipped else self.early
-            self.early, self.started = 0.0, ended
-        self._aim(now - EDGE)
-
-    def _aim(self, now: float) -> None:
-        self.resets_at = self.rule.next(now)
-        self.next = self.resets_at + EDGE
-
-    def add(self, amount: float, now: float) -> Ref:
-        if now >= self.next:
-            self.roll(now)
-        self.used += amount
-        if now >= self.resets_at - EDGE:
-            self.early += amount
-        return self.started
-
-    def adjust(self, ref: Ref, delta: float) -> None:
-        """The amount kept at ``ref`` turned out to be ``delta`` more; nothing where its period is over."""
-        if ref == self.started or (isinstance(ref, list) and ref[0] >= self.started):
-            self.used = max(0.0, self.used + delta)
-
-    def cut(self, amount: float) -> None:
-        """Take off ``amount``."""
-        self.used = max(0.0, self.used - amount)
-
-    def frees_at(self, amount: float, now: float) -> float:
-        """The next reset, whatever the amount."""
-        return self.next
-
-    def ends(self, now: float) -> float | None:
-        """The next reset."""
-        if now >= self.next:
-            self.roll(now)
-        return self.resets_at
-
-    def told(self, rule: Rule, at: float) -> None:
-        """The provider says that this period ends ``at``; ``rule`` holds from then on."""
-        self.rule, self.resets_at, self.next = rule, at, at + EDGE
-
-    def turned_back(self, by: float, now: float) -> None:
-        """The clock was put back: a period it has left again counts as not yet over."""
-        if now < self.started - EDGE:
-            self.used += self.before
-            self.before, self.started = 0.0, -math.inf
-        if self.resets_at > -math.inf:
-            self._aim(now)
-
-    def clear(self) -> None:
-        self.used = self.early = self.before = 0.0
-
-    def dump(self) -> dict[str, Any]:
-        return {
-            "rule": msgspec.to_builtins(self.rule),
-            "used": self.used,
-            "early": self.early,
-            "before": self.before,
-            "started": _finite(self.started),
-            "resets_at": _finite(self.resets_at),
-        }
-
-    def load(self, state: dict[str, Any]) -> None:
-        self.used, self.early, self.before = state["used"], state["early"], state["before"]
-        self.started = -math.inf if state["started"] is None else state["started"]
-        self.resets_at = -math.inf if state["resets_at"] is None else state["resets_at"]
-        self.next = self.resets_at + EDGE
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
-
-
-Counter = Rolling | Calendar
-
-
-def counter_for(kind: Kind, reset: str | None) -> Counter:
-    """The strategy for ``kind`` under a declared ``reset`` (None: unknown, counted as a rolling day until told)."""
-    if kind == "month":
-        return Calendar(month_rule(reset))
-    if kind in ("rpd", "tpd"):
-        rule = day_rule(reset)
-        return Calendar(rule) if rule else Rolling(DAY, 60.0)
-    return Rolling(MINUTE)
+WARY = -1.0
+"""``Window.parked_until`` after a park: one call, then the others when it was not refused."""
+PATIENCE = 2.0
+"""Seconds after which that call counts as not refused."""
 
 
 class Window:
@@ -249,8 +48,10 @@ class Window:
         "reset_hint",
         "rolling",
         "room",
+        "scout",
         "source",
         "strikes",
+        "supposed_reset",
         "tokens",
         "until_reset",
     )
@@ -268,7 +69,9 @@ class Window:
         self.held = 0.0
         self.parked_until = 0.0
         self.until_reset = False
+        self.scout: float | None = None
         self.room: float | None = None
+        self.supposed_reset: float | None = None
         self.refused_at = self.came_back = 0.0
         self.strikes = 0
         self.lied = False
@@ -283,10 +86,8 @@ class Window:
 
     def free_at(self, amount: float, now: float) -> float:
         """When ``amount`` fits: ``now`` where it does already, infinity where it never will."""
-        if self.parked_until > 0:
-            if self.parked_until > now:
-                return max(self.parked_until, now + 0.001)
-            self._come_back(now)
+        if self.parked_until and (at := self._parked(now)) > now:
+            return at
         if not self.limit:
             return now
         counter = self.counter
@@ -323,9 +124,39 @@ class Window:
         self.park(self.counter.next)
         self.until_reset = True
 
+    def _parked(self, now: float) -> float:
+        """How long a park holds a call back; after it, one call goes first, to see whether the refusals are over."""
+        if self.parked_until > 0:
+            if self.parked_until > now:
+                return max(self.parked_until, now + 0.001)
+            self._come_back(now)
+        if self.scout is None:
+            return now
+        if now < self.scout + PATIENCE:
+            return self.scout + PATIENCE
+        self.parked_until = 0.0
+        return now
+
+    def answered(self, sent: float) -> None:
+        """A call sent then was admitted: the refusals are over, and a reset that was only supposed has come."""
+        if self.parked_until == WARY and sent >= self.came_back:
+            self.parked_until = 0.0
+            if self.supposed_reset is not None:
+                self.tell(self.supposed_reset, ToldRule(self.supposed_reset))
+
+    def tell(self, at: float, rule: ToldRule) -> None:
+        """The day ends ``at``; by ``rule`` from then on, unless a calendar is declared."""
+        self.supposed_reset = None
+        counter = self.counter
+        if isinstance(counter, Calendar):
+            counter.told(rule if isinstance(counter.rule, ToldRule) else counter.rule, at)
+        else:
+            self.counter = Calendar(rule, counter.used)
+            self.counter.told(rule, at)
+
     def _come_back(self, now: float) -> None:
-        self.until_reset = False
-        self.came_back, self.parked_until = self.parked_until, 0.0
+        self.until_reset, self.scout = False, None
+        self.came_back, self.parked_until = self.parked_until, WARY
         room, self.room = self.room, None
         if now >= self.counter.next:
             self.counter.roll(now)
@@ -356,15 +187,16 @@ class Window:
         if self.parked_until > 0:
             self.parked_until = self.counter.next if self.until_reset else max(self.parked_until - by, 0.001)
         self.came_back -= by
+        self.scout = None if self.scout is None else self.scout - by
         self.refused_at -= by
         self.probe_at -= by
-        self.reset_hint = None
+        self.reset_hint = self.supposed_reset = None
 
     def clear(self) -> None:
         """Forget what was spent and learned; what is held stays."""
         self.counter.clear()
         self.parked_until, self.until_reset, self.room, self.strikes, self.lied = 0.0, False, None, 0, False
-        self.came_back = self.refused_at = 0.0
+        self.came_back, self.refused_at, self.scout, self.supposed_reset = 0.0, 0.0, None, None
         self.set_limit(self.declared, "declared", 0.0)
 
 
@@ -375,10 +207,8 @@ class Gate(Window):
 
     def free_at(self, amount: float, now: float) -> float:
         """A second from now where all places are taken: nobody knows when an answer ends."""
-        if self.parked_until > 0:
-            if self.parked_until > now:
-                return self.parked_until
-            self.came_back, self.parked_until = self.parked_until, 0.0
+        if self.parked_until and (at := self._parked(now)) > now:
+            return at
         if not self.limit or self.held + 1 <= self.limit:
             return now
         if self.guess and now >= self.probe_at and self.held <= self.limit:

@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 
 from .calendars import DAY, Rule, ToldRule
-from .windows import Calendar, Counter, Gate, Kind, Rolling, Window, counter_for, window_for
+from .counters import Calendar, Counter, Kind, Rolling, counter_for
+from .windows import Gate, Window, window_for
 
 PLAIN = (
     "limit",
@@ -19,10 +20,12 @@ PLAIN = (
     "guess",
     "parked_until",
     "until_reset",
+    "scout",
     "room",
     "refused_at",
     "came_back",
     "strikes",
+    "supposed_reset",
     "lied",
     "probe_gap",
 )
@@ -91,23 +94,15 @@ def move(window: Window, reset: str | None) -> None:
     window.until_reset = window.until_reset and isinstance(new, Calendar)
 
 
-def tell(window: Window, at: float) -> None:
-    """The provider says that the window's day ends ``at``."""
-    old = window.counter
-    if isinstance(old, Calendar):
-        old.told(ToldRule(at) if isinstance(old.rule, ToldRule) else old.rule, at)
-        return
-    counter = Calendar(ToldRule(at), old.used)
-    counter.told(counter.rule, at)
-    window.counter = counter
-
-
-def merged(windows: Sequence[Window]) -> dict[str, Any]:
-    """The state of a counter that has counted for all ``windows``, which count the same way."""
-    if not windows:
-        return {"entries": []}
-    states = [window.counter.dump() for window in windows]
-    if "rule" not in states[0]:
-        return {"entries": sorted(entry for state in states for entry in state.get("entries", ()))}
-    whole = [state for state in states if "rule" in state]
-    return states[0] | {name: sum(state[name] for state in whole) for name in ("used", "early", "before")}
+def merged(windows: Sequence[Window], counter: Counter) -> Counter:
+    """A counter that has counted for all ``windows``; ``counter`` is what there would be without them."""
+    calendars = [window.counter for window in windows if isinstance(window.counter, Calendar)]
+    if calendars:
+        counter = Calendar(calendars[0].rule)
+        counter.load(calendars[0].dump())
+        counter.used = sum(window.used for window in windows)
+        counter.early = sum(calendar.early for calendar in calendars)
+        counter.before = sum(calendar.before for calendar in calendars)
+    elif windows:
+        counter.load({"entries": sorted(entry for window in windows for entry in window.counter.dump()["entries"])})
+    return counter
