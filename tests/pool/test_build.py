@@ -289,6 +289,11 @@ def test_the_sandbox_serves_while_nothing_is_configured(tmp_path: Path, said: An
     assert all(one.sandbox == one.provider.startswith("sandbox-") for one in built.embedders)
 
 
+def test_simulated_embedders_come_last(tmp_path: Path):
+    built = world(tmp_path, {"COHERE_API_KEY": "k1", "SANDBOX": "1"})
+    assert names(built.embedders) == ["cohere/c1", "sandbox-a/e"]
+
+
 # --- aliases and profiles
 
 

@@ -275,9 +275,8 @@ def _embedders(site: Site, loaded: Loaded) -> Iterator[Deployment]:
         yield _deployment(site, one, target)
 
 
-def _embed_rank(site: Site) -> tuple[bool, int]:
-    first = EMBEDDERS_FIRST.index(site.name) if site.name in EMBEDDERS_FIRST else len(EMBEDDERS_FIRST)
-    return site.sandbox, first
+def _embed_rank(site: Site) -> int:
+    return EMBEDDERS_FIRST.index(site.name) if site.name in EMBEDDERS_FIRST else len(EMBEDDERS_FIRST)
 
 
 def _deployment(site: Site, one: Credential, target: Target) -> Deployment:
