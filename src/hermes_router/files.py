@@ -45,13 +45,12 @@ def write_atomic(path: Path, data: bytes | str, mode: int = PRIVATE) -> None:
 
 def secure(path: Path) -> bool:
     """Take the file away from group and others. True where it had been open to them; raises OSError."""
-    if sys.platform == "win32":
-        return False
-    mode = stat.S_IMODE(path.stat().st_mode)
-    if not mode & 0o077:
-        return False
-    path.chmod(mode & 0o700)
-    return True
+    if sys.platform != "win32":
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if mode & 0o077:
+            path.chmod(mode & 0o700)
+            return True
+    return False
 
 
 @contextlib.contextmanager
@@ -78,13 +77,12 @@ def make_folder(path: Path) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    if sys.platform == "win32":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    if sys.platform != "win32":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 if sys.platform == "win32":
