@@ -529,6 +529,12 @@ def test_a_call_without_a_name_is_the_models_fault():
     assert failed.fault.kind is Kind.MALFORMED
 
 
+@pytest.mark.parametrize("ending", [b"", chunk(finish="length") + DONE], ids=["cut", "length"])
+def test_a_call_cut_before_its_arguments_does_not_become_one_without(ending: bytes):
+    begun = chunk({"tool_calls": [{"index": 0, "id": "x", "function": {"name": "f", "arguments": ""}}]})
+    assert not any(isinstance(event, ToolCallDelta) for event in read(begun + ending))
+
+
 def test_a_name_that_comes_after_its_id_is_waited_for():
     events = read(
         chunk({"tool_calls": [{"index": 0, "id": "x", "function": {"arguments": ""}}]})
@@ -645,6 +651,12 @@ def test_errors_written_as_text_are_held_back_and_told():
     events = read(chunk({"content": "Out of"}) + chunk({"content": " pollen today"}, "stop") + DONE, quirks=quirks)
     assert not any(isinstance(event, TextDelta) for event in events)
     assert isinstance(events[-1], Failed)
+
+
+def test_nothing_follows_an_error_written_as_text():
+    quirks = Quirks(text_errors=("^out of pollen",))
+    delta = {"content": "Out of pollen" + "!" * 300, "refusal": "no", "tool_calls": [{"function": {"name": "f"}}]}
+    assert isinstance(read(chunk(delta, "stop") + DONE, quirks=quirks)[-1], Failed)
 
 
 def test_text_that_is_no_error_is_let_through():

@@ -55,12 +55,12 @@ class CallReader:
                 call.opaque = opaque if isinstance(opaque, dict) else (spare if not self.count else None)
             self._add(call, name, arguments, events, seed)
 
-    def end(self, events: list[Event]) -> str | None:
-        """Close every call; the problem, if one can not be a call."""
+    def end(self, events: list[Event], *, fill: bool) -> str | None:
+        """Close every call; the problem, if one cannot be a call. ``fill``: no arguments at all means ``{}``."""
         for call in self._calls:
             if not call.name:
                 return "a tool call without a name"
-            if not "".join(call.arguments).strip():
+            if fill and not "".join(call.arguments).strip():
                 events.append(ToolCallDelta(call.index, "{}"))
         return None
 

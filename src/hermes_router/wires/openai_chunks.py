@@ -105,28 +105,31 @@ class AnswerReader:
 
     def finish(self, events: list[Event], *, complete: bool) -> None:
         """The body is over. ``complete``: it said so itself, by ``[DONE]`` or by being one whole JSON value."""
-        if self.over:
-            return None
-        self._flush(events)
-        if self.over:
-            return None
-        problem = self._calls.end(events)
+        if self.over or not self._flush(events):
+            return
+        fault = self._broken_off(complete) or self._calls_fault(events)
         if self._usage:
             events.append(self._usage)
-        if not self.started:
-            return self.fail(malformed("the answer holds nothing"), events)
-        if self._word is None and not complete:
-            return self.fail(cut("the stream ended before its finish"), events)
-        if problem:
-            return self.fail(malformed(problem), events)
-        self.over = True
-        events.append(self._ending())
-        return None
+        if fault:
+            self.fail(fault, events)
+        else:
+            self.over = True
+            events.append(self._ending())
 
     def fail(self, fault: Fault, events: list[Event]) -> None:
         """Give ``Failed``; nothing comes after it."""
         self.over = True
         events.append(Failed(fault))
+
+    def _broken_off(self, complete: bool) -> Fault | None:
+        if not self.started:
+            return malformed("the answer holds nothing")
+        return cut("the stream ended before its finish") if self._word is None and not complete else None
+
+    def _calls_fault(self, events: list[Event]) -> Fault | None:
+        # A call that the output limit cut off before its arguments is not one without arguments.
+        problem = self._calls.end(events, fill=self._reason is not FinishReason.LENGTH)
+        return malformed(problem) if problem else None
 
     def _start(self, chunk: Table, events: list[Event]) -> None:
         if self.started:
@@ -169,6 +172,8 @@ class AnswerReader:
         elif isinstance(content, dict):
             # Cloudflare decodes the JSON that a json_schema asked for (recorded 2025-12).
             self._text(orjson.dumps(content).decode(), events)
+        if self.over:
+            return
         if refusal := _text(delta.get("refusal")):
             events.append(RefusalDelta(refusal))
         self._tools(delta, events, whole)
@@ -227,11 +232,13 @@ class AnswerReader:
         else:
             self._text(text, events)
 
-    def _flush(self, events: list[Event]) -> None:
+    def _flush(self, events: list[Event]) -> bool:
+        """Say what was held back. False: it turned out to be an error."""
         if self._gate is not None:
             self._open_gate(events)
         for thinking, piece in self._think.end():
             self._say(thinking, piece, events)
+        return not self.over
 
     def _tools(self, delta: Table, events: list[Event], whole: bool) -> None:
         calls = delta.get("tool_calls")
@@ -240,10 +247,8 @@ class AnswerReader:
             calls = [{"index": 0, "function": legacy}]
         if not isinstance(calls, list) or not calls:
             return
-        self._flush(events)
-        if self.over:
-            return
-        self._calls.feed(calls, events, whole=whole, seed=self._seed, spare=_message_signature(delta))
+        if self._flush(events):
+            self._calls.feed(calls, events, whole=whole, seed=self._seed, spare=_message_signature(delta))
 
     def _stopped(self, raw: str, choice: Table, events: list[Event]) -> None:
         word = (self._target.quirks.finish or {}).get(raw, raw)
