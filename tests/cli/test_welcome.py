@@ -39,7 +39,7 @@ def lines(text: str) -> list[list[str]]:
 def test_without_a_key_the_sandbox_is_announced_with_the_way_out(tmp_path: Path):
     text = welcome(world(tmp_path), "127.0.0.1", 8319)
     assert "No provider is configured, so the sandbox answers" in text
-    assert "GEMINI_API_KEY=...   from aistudio.google.com" in text
+    assert ["!", "GEMINI_API_KEY=...", "from", "aistudio.google.com"] in lines(text)
     assert ["sandbox-a", "1", "model", "no", "key", "needed", "embeddings:", "e"] in lines(text)
 
 

@@ -60,13 +60,13 @@ def _sandbox(world: World) -> str:
         return ""
     if any(not one.sandbox for one in world.deployments):
         return "! The sandbox runs too (SANDBOX=1): its simulated providers come last."
-    lines = [
-        "! No provider is configured, so the sandbox answers: simulated providers in this process, no real model.",
-        "! It goes away with the first real key. Free ones, to put into .env:",
-    ]
     suggested = [(name, world.providers[name]) for name in _SUGGESTED if name in world.providers]
-    lines += [f"!   {name.upper()}_API_KEY=...   from {spec.signup or spec.title or name}" for name, spec in suggested]
-    return "\n".join(lines)
+    rows = [(f"{name.upper()}_API_KEY=...", f"from {spec.signup or spec.title or name}") for name, spec in suggested]
+    return (
+        "! No provider is configured, so the sandbox answers: simulated providers in this process, no real model.\n"
+        "! It goes away with the first real key. Free ones, to put into .env before the next start:\n"
+        + columns(rows, indent="!   ")
+    )
 
 
 def _notices(world: World) -> str:
