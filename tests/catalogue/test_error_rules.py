@@ -379,6 +379,8 @@ CASES: list[Case] = [
      "output_too_long", "model", None, None),
     ("openai", "field", 400, error("'max_tokens' is not supported", code="unsupported_parameter"), {},
      "bad_field", "model", None, None),
+    ("openai", "role", 400, error("'messages[0].role' does not support 'system'", code="unsupported_value"), {},
+     "unsupported", "model", None, None),
     ("openai", "value", 400, error("no", code="unsupported_value"), {}, "bad_field", "model", None, None),
     ("openai", "filter", 400, error("no", code="content_policy_violation"), {}, "filtered", "request", None, None),
     ("openai", "server", 500, error("no", "server_error"), {}, "overloaded", "model", None, None),

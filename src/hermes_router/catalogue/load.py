@@ -30,6 +30,7 @@ __all__ = [
     "load_heads",
     "merge",
     "parse_user_config",
+    "read_provider",
     "serving_as_listed",
 ]
 
@@ -49,12 +50,12 @@ def builtin_names() -> tuple[str, ...]:
 
 def load_builtin(names: Collection[str] | None = None) -> dict[str, ProviderSpec]:
     """The built-in providers called ``names`` (None: all); names that are not built in are passed over."""
-    return {name: _read(name, text) for name, text in _texts(names)}
+    return {name: read_provider(name, text) for name, text in _texts(names)}
 
 
 def load_heads(names: Collection[str] | None = None) -> dict[str, ProviderSpec]:
     """Like ``load_builtin``, without models, embeddings, quirks, errors and header maps; several times faster."""
-    return {name: _read(name, _head(text)) for name, text in _texts(names)}
+    return {name: read_provider(name, _head(text)) for name, text in _texts(names)}
 
 
 def env_names(name: str, spec: ProviderSpec) -> tuple[str, ...]:
@@ -80,7 +81,8 @@ def _head(text: str) -> str:
     return text[: end.start()] if end else text
 
 
-def _read(name: str, text: str) -> ProviderSpec:
+def read_provider(name: str, text: str) -> ProviderSpec:
+    """One provider's file. Raises ``CatalogueError``."""
     origin = Origin(f"{name}{_SUFFIX}", text, root=("providers", name))
     return convert(_parse(text, origin), ProviderSpec, origin.root, origin)
 
