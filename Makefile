@@ -6,7 +6,7 @@ PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test test-recordings check lint types format lock clean venv venv-dev
+.PHONY: help run test test-recordings check lint types format startup lock clean venv venv-dev
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -32,6 +32,9 @@ types: venv-dev ## mypy
 format: venv-dev ## rewrite the code as ruff wants it
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+startup: venv ## print the time from start to /ready, and idle memory
+	$(BIN)/python scripts/startup.py $(ARGS)
 
 lock: ## resolve the dependencies again (ARGS=--upgrade: take the newest)
 	@sh scripts/lock.sh $(ARGS)
