@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from fakes.refusal import NOW, event_meaning, facts, meaning, target
 
+from fakes.refusal import NOW, event_meaning, facts, meaning, target
 from hermes_router.catalogue.schema import ErrorRule
 from hermes_router.core.faults import Kind, Scope
 from hermes_router.wires.classify import classify, classify_event_error
@@ -225,7 +225,8 @@ SIZES: list[Case] = [
             "object": "error",
             "type": "invalid_request_invalid_args",
             "code": "3051",
-            "message": "Prompt contains 40000 tokens and 0 draft tokens, too large for model with 32768 maximum context length",
+            "message": "Prompt contains 40000 tokens and 0 draft tokens, "
+            "too large for model with 32768 maximum context length",
         },
         _long(32768),
     ),
@@ -240,7 +241,8 @@ SIZES: list[Case] = [
         "cerebras",
         400,
         {
-            "message": "Please reduce the length of the messages or completion. Current length is 9000 while limit is 8192",
+            "message": "Please reduce the length of the messages or completion. "
+            "Current length is 9000 while limit is 8192",
             "code": "context_length_exceeded",
         },
         _long(8192),
@@ -325,8 +327,8 @@ SIZES: list[Case] = [
         "groq, larger than a minute's tokens",
         413,
         _err(
-            "Request too large for model `m1` on tokens per minute (TPM): Limit 8000, Requested 10338, please reduce your "
-            "message size and try again.",
+            "Request too large for model `m1` on tokens per minute (TPM): Limit 8000, Requested 10338, please reduce "
+            "your message size and try again.",
             type="tokens",
             code="rate_limit_exceeded",
         ),
@@ -449,9 +451,7 @@ REQUESTS: list[Case] = [
             "error": {
                 "message": "Provider returned error",
                 "code": 400,
-                "metadata": {
-                    "raw": '{"error": {"message": "Unsupported parameter: \'top_p\' is not supported with this model."}}'
-                },
+                "metadata": {"raw": '{"error": {"message": "Unsupported parameter: \'top_p\' is not supported."}}'},
             }
         },
         _field("top_p"),
@@ -670,6 +670,29 @@ def test_own_row_keeps_the_sizes_and_fields_of_the_text():
     bad = (ErrorRule(kind="bad_field"),)
     assert meaning(400, _err("maximum context length is 4096 tokens"), errors=long).value == 4096
     assert meaning(400, _err("property 'seed' is unsupported"), errors=bad).field == "seed"
+
+
+def test_own_row_of_a_rate_limit_does_not_hide_a_request_that_never_fits():
+    rows = (ErrorRule(kind="rate_limited", status=(429,)),)
+    fault = meaning(429, _err("on tokens per minute (TPM): Limit 7000, Used 0, Requested 9000."), errors=rows)
+    assert (fault.kind, fault.value) == (Kind.TOO_LARGE, 7000)
+
+
+def test_own_row_of_a_rate_limit_does_not_hide_a_limit_of_nothing():
+    rows = (ErrorRule(kind="rate_limited", status=(429,)),)
+    assert meaning(429, _err("Quota exceeded, limit: 0, model: m1"), errors=rows).kind is Kind.NOT_ON_PLAN
+
+
+def test_own_row_of_a_refused_field_does_not_hide_a_missing_capability():
+    rows = (ErrorRule(kind="bad_field", status=(400,)),)
+    fault = meaning(400, _err("property 'tools' is unsupported"), errors=rows)
+    assert (fault.kind, fault.field) == (Kind.UNSUPPORTED, "tools")
+
+
+def test_own_row_without_scope_hears_that_the_whole_account_is_out():
+    rows = (ErrorRule(kind="rate_limited", status=(429,)),)
+    assert meaning(429, _err("free-models-per-min"), errors=rows).scope is Scope.ACCOUNT
+    assert meaning(429, _err("slow down"), errors=rows).scope is Scope.DEPLOYMENT
 
 
 # -- the words that are passed on

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from fakes.refusal import NOW, event_meaning, facts, meaning
 
+from fakes.refusal import NOW, event_meaning, facts, meaning
 from hermes_router.catalogue.schema import LimitHeaders
 from hermes_router.core.faults import Kind, Scope
 
@@ -340,7 +340,8 @@ CASES: list[Case] = [
         {
             "error": {
                 "type": "rate_limit_reached_error",
-                "message": "Your account org-1 request reached organization TPD rate limit, current: 1526210, limit: 1500000",
+                "message": "Your account org-1 request reached organization TPD rate limit, "
+                "current: 1526210, limit: 1500000",
             }
         },
         {"kind": Kind.QUOTA_EXHAUSTED, "scope": Scope.ACCOUNT, "limit": "tpd", "value": 1500000},
@@ -414,7 +415,8 @@ CASES: list[Case] = [
         {"retry-after": "60"},
         {
             "error": {
-                "message": "Request too large for m1 in organization org-1 on tokens per min (TPM): Limit 30000, Requested 55000.",
+                "message": "Request too large for m1 in organization org-1 on tokens per min (TPM): "
+                "Limit 30000, Requested 55000.",
                 "type": "tokens",
                 "code": "rate_limit_exceeded",
             }

@@ -105,7 +105,9 @@ def test_a_reset_that_is_no_time_is_left_out():
 
 
 def test_own_map_is_read_where_only_the_limit_is_sent():
-    assert read_limits(DAY_AND_MINUTE, {"x-ratelimit-limit-tokens": "8000"}, NOW) == (Reading(window="tpm", limit=8000),)
+    assert read_limits(DAY_AND_MINUTE, {"x-ratelimit-limit-tokens": "8000"}, NOW) == (
+        Reading(window="tpm", limit=8000),
+    )
 
 
 def test_no_headers_no_readings():

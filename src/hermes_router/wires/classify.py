@@ -185,23 +185,33 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 
 def _by_rule(rule: ErrorRule, case: _Case) -> Fault:
+    """The row's meaning, with what the text adds: sizes, windows, the field. Two readings correct a row: a window that
+    is 0 or smaller than the request is no rate limit, and a refused field that is a capability is no mere field."""
     kind = Kind(rule.kind)
-    scope = Scope(rule.scope) if rule.scope else SCOPES.get(kind, Scope.PROVIDER)
-    limit: str | None = rule.limit
-    value = _size(kind, case.words)
-    if kind in _QUOTAS:
-        named, value = _window(case)
-        limit = limit or {"month": "month"}.get(rule.until or "") or named or ("rpd" if rule.until == "reset" else None)
-    fault = _fault(case, kind, scope, limit=limit, value=value)
-    fault = msgspec.structs.replace(fault, field=_field_for(kind, case))
+    if kind in _QUOTAS and (never := _not_yours(case) or _more_than_a_window(case)):
+        return never
+    named = _by_row(case) or _by_field(case) if kind in (Kind.BAD_FIELD, Kind.UNSUPPORTED) else None
+    if named and kind is Kind.BAD_FIELD and named.kind is Kind.UNSUPPORTED:
+        return named
+    field = named.field if named else None
+    limit, value = _rule_window(rule, kind, case)
+    fault = _fault(case, kind, _rule_scope(rule, kind, case), limit=limit, value=value, field=field)
     return msgspec.structs.replace(fault, retry_after=_until(rule, fault, case))
 
 
-def _field_for(kind: Kind, case: _Case) -> str | None:
-    if kind not in (Kind.BAD_FIELD, Kind.UNSUPPORTED):
-        return None
-    generic = _by_row(case) or _by_field(case)
-    return generic.field if generic else None
+def _rule_window(rule: ErrorRule, kind: Kind, case: _Case) -> tuple[str | None, int | None]:
+    named, value = _window(case) if kind in _QUOTAS else (None, _size(kind, case.words))
+    if rule.limit or rule.until == "month":
+        return rule.limit or "month", value
+    return named or ("rpd" if rule.until == "reset" and kind in _QUOTAS else None), value
+
+
+def _rule_scope(rule: ErrorRule, kind: Kind, case: _Case) -> Scope:
+    if rule.scope:
+        return Scope(rule.scope)
+    if kind in _QUOTAS and meanings.WHOLE_ACCOUNT.search(case.words):
+        return Scope.ACCOUNT
+    return SCOPES.get(kind, Scope.PROVIDER)
 
 
 def _until(rule: ErrorRule, fault: Fault, case: _Case) -> float | None:

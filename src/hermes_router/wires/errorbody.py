@@ -16,7 +16,7 @@ import msgspec
 import orjson
 
 _MOST_BYTES = 256 * 1024
-_MOST_TEXT = 16 * 1024
+_MOST_TEXT = 8 * 1024
 _DEEPEST = 8
 _MESSAGES = ("message", "detail", "msg", "error", "title", "details", "error_description", "error_message", "raw")
 _CODES = ("code", "type", "status", "reason", "error_code", "quotaId", "err_code", "error_type", "limit_source")

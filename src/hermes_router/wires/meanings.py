@@ -370,7 +370,8 @@ _N = r"(\d[\d,]{0,14})"
 MOST_INPUT = re.compile(
     rf"maximum context length (?:is|of) (?:only )?{_N}|> {_N} maximum|number of tokens allowed \({_N}\)"
     rf"|model with {_N} maximum context|model token limit: ?{_N}|while limit is {_N}|prompt length is {_N}"
-    rf"|input length should be \[\d+, ?{_N}\]|context size \({_N}|context length of (?:only )?{_N}|context limit: \d+ \+ \d+ > {_N}"
+    rf"|input length should be \[\d+, ?{_N}\]|context size \({_N}|context length of (?:only )?{_N}"
+    rf"|context limit: \d+ \+ \d+ > {_N}"
     rf"|physical batch size \(current batch size: {_N}\)|context (?:window|limit|length) (?:of|is) {_N}|"
     rf"max size: {_N} tokens"
     rf"|requested ~?\d+[^.\n]{{0,40}}limit {_N}|\blimit:? ?{_N}",
