@@ -606,6 +606,16 @@ EVENTS: list[tuple[str, object, dict[str, Any]]] = [
     ("too long", _err("This endpoint's maximum context length is 100 tokens."), _long(100)),
     ("text", "<!doctype html>upstream connect error", _tells(Kind.SERVER_ERROR, Scope.PROVIDER)),
     ("google list", _google(503, "UNAVAILABLE", "high demand"), BUSY),
+    (
+        "openrouter in a choice",
+        {"choices": [{"error": {"code": 502, "message": "Error processing stream"}, "message": {"content": "Hi"}}]},
+        _tells(Kind.SERVER_ERROR, Scope.MODEL, status=502, message="Error processing stream"),
+    ),
+    (
+        "openai responses",
+        {"type": "response.failed", "response": {"error": {"code": "insufficient_quota", "message": "Out of quota"}}},
+        _tells(Kind.PAYMENT_REQUIRED, Scope.ACCOUNT, message="Out of quota"),
+    ),
     ("nothing", {}, _tells(Kind.SERVER_ERROR, Scope.MODEL, status=None)),
     ("naga", {"error": {"type": "server_error", "message": "x"}}, _tells(Kind.SERVER_ERROR, Scope.MODEL)),
     ("a number", 7, _tells(Kind.SERVER_ERROR, Scope.MODEL)),
@@ -687,6 +697,15 @@ def test_own_row_of_a_refused_field_does_not_hide_a_missing_capability():
     rows = (ErrorRule(kind="bad_field", status=(400,)),)
     fault = meaning(400, _err("property 'tools' is unsupported"), errors=rows)
     assert (fault.kind, fault.field) == (Kind.UNSUPPORTED, "tools")
+
+
+def test_own_row_of_a_status_alone_does_not_turn_a_day_into_a_minute():
+    alone = (ErrorRule(kind="rate_limited", scope="account", status=(429,), limit="rpm", until="60s"),)
+    named = (ErrorRule(kind="rate_limited", status=(429,), match="slow", limit="rpm", until="60s"),)
+    day = meaning(429, _err("slow down: 50 requests per day"), errors=alone)
+    assert (day.kind, day.scope, day.limit, day.retry_after) == (Kind.QUOTA_EXHAUSTED, Scope.ACCOUNT, "rpd", None)
+    assert meaning(429, _err("slow down: tokens per minute"), errors=alone).limit == "tpm"
+    assert meaning(429, _err("slow down: 50 requests per day"), errors=named).limit == "rpm"
 
 
 def test_own_row_without_scope_hears_that_the_whole_account_is_out():

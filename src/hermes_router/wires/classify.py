@@ -185,11 +185,15 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 
 def _by_rule(rule: ErrorRule, case: _Case) -> Fault:
-    """The row's meaning, with what the text adds: sizes, windows, the field. Two readings correct a row: a window that
-    is 0 or smaller than the request is no rate limit, and a refused field that is a capability is no mere field."""
+    """The row's meaning, with what the text adds: sizes, windows, the field. The text corrects a row where it
+    is plainer: a window of 0 or smaller than the request is no rate limit, a row of a status alone does not turn a day
+    into a minute, and a refused field that is a capability is no mere field."""
     kind = Kind(rule.kind)
     if kind in _QUOTAS and (never := _not_yours(case) or _more_than_a_window(case)):
         return never
+    spent = _rate_limit(case) if kind is Kind.RATE_LIMITED and _only_status(rule) else None
+    if spent and spent.kind is Kind.QUOTA_EXHAUSTED:
+        return msgspec.structs.replace(spent, scope=_rule_scope(rule, kind, case))
     named = _by_row(case) or _by_field(case) if kind in (Kind.BAD_FIELD, Kind.UNSUPPORTED) else None
     if named and kind is Kind.BAD_FIELD and named.kind is Kind.UNSUPPORTED:
         return named
@@ -201,9 +205,15 @@ def _by_rule(rule: ErrorRule, case: _Case) -> Fault:
 
 def _rule_window(rule: ErrorRule, kind: Kind, case: _Case) -> tuple[str | None, int | None]:
     named, value = _window(case) if kind in _QUOTAS else (None, _size(kind, case.words))
+    if named and _only_status(rule):
+        return named, value
     if rule.limit or rule.until == "month":
         return rule.limit or "month", value
     return named or ("rpd" if rule.until == "reset" and kind in _QUOTAS else None), value
+
+
+def _only_status(rule: ErrorRule) -> bool:
+    return not rule.match and not rule.header
 
 
 def _rule_scope(rule: ErrorRule, kind: Kind, case: _Case) -> Scope:
@@ -459,7 +469,10 @@ def _fault(
     return Fault(
         kind=kind,
         scope=scope,
-        message=_clean(case.said.headline or f"HTTP {case.status}", case.target.secret),
+        message=_clean(
+            case.said.headline or (f"HTTP {case.status}" if case.status else "an error without words"),
+            case.target.secret,
+        ),
         status=case.status or None,
         retry_after=_stated_wait(case, limit) if kind in _WAITS_FOR else None,
         limit=limit,

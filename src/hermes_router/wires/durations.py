@@ -8,7 +8,6 @@ what is past or negative counts as now.
 
 from __future__ import annotations
 
-import math
 import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -59,7 +58,12 @@ def parse_duration(text: str) -> float | None:
     if text[-1:] == "s" and (go := _GO.fullmatch(text)):
         # The commonest header format, apart for speed: every successful answer of some providers carries two.
         hours, minutes, seconds = go.groups()
-        return _believed(float(seconds) + (int(minutes) * 60 if minutes else 0) + (int(hours) * 3600 if hours else 0))
+        total = float(seconds)
+        if minutes:
+            total += int(minutes) * 60
+        if hours:
+            total += int(hours) * 3600
+        return _believed(total)
     if _NUMBER.fullmatch(text):
         return _believed(float(text))
     if text.startswith("-"):
@@ -100,9 +104,9 @@ def find_wait(message: str, now: float | None = None) -> float | None:
 
 
 def _believed(seconds: float) -> float | None:
-    if math.isnan(seconds) or seconds > LONGEST:
-        return None
-    return max(0.0, seconds)
+    if 0.0 <= seconds <= LONGEST:
+        return seconds
+    return 0.0 if seconds < 0 else None
 
 
 def _sum(run: str) -> float | None:

@@ -20,7 +20,20 @@ _MOST_TEXT = 8 * 1024
 _DEEPEST = 8
 _MESSAGES = ("message", "detail", "msg", "error", "title", "details", "error_description", "error_message", "raw")
 _CODES = ("code", "type", "status", "reason", "error_code", "quotaId", "err_code", "error_type", "limit_source")
-_WRAPPERS = ("error", "errors", "message", "detail", "details", "metadata", "violations", "body", "raw", "msg")
+_WRAPPERS = (
+    "error",
+    "errors",
+    "message",
+    "detail",
+    "details",
+    "metadata",
+    "violations",
+    "body",
+    "raw",
+    "msg",
+    "choices",
+    "response",
+)
 _WAITS = ("retry_after", "retry_after_seconds", "resets_in_seconds", "resets_at", "next_flush_time", "reset_at")
 _VAGUE = frozenset({"provider returned error", "invalid input error", "error", "invalid input", "bad request"})
 _HTML = re.compile(r"\s*(?:<!doctype html|<html|<head|<body|<\?xml|<center|<h1)", re.IGNORECASE)

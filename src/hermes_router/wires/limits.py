@@ -91,23 +91,18 @@ def read_limits(spec: ProviderSpec, headers: Mapping[str, str], now: float) -> t
 
 
 def _read(row: LimitHeaders, headers: Mapping[str, str], now: float) -> Reading | None:
-    limit = _whole(headers.get(row.limit))
-    remaining = _whole(headers.get(row.remaining))
-    if limit is None and remaining is None:
+    limit, remaining, reset = headers.get(row.limit), headers.get(row.remaining), headers.get(row.reset)
+    most = _whole(limit) if limit else None
+    left = _whole(remaining) if remaining else None
+    if most is None and left is None:
         return None
-    reset = headers.get(row.reset)
-    reset_at = parse_moment(reset, now) if reset else None
-    return Reading(window=row.window, limit=limit, remaining=remaining, reset_at=reset_at)
+    return Reading(window=row.window, limit=most, remaining=left, reset_at=parse_moment(reset, now) if reset else None)
 
 
-def _whole(text: str | None) -> int | None:
+def _whole(text: str) -> int | None:
     """A count; ``"7999.5"`` is cut down, ``"-3"`` is 0, words are None."""
-    if text is None:
-        return None
-    try:
-        return max(0, int(text))
-    except ValueError:
-        pass
+    if text.isdecimal() and len(text) < 16:
+        return int(text)
     try:
         return max(0, int(float(text)))
     except (ValueError, OverflowError):
