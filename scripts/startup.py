@@ -2,8 +2,8 @@
 
 python scripts/startup.py [--rounds 5]
 
-Each round starts `python -m hermes_router serve` on a free port with an empty HERMES_HOME, so with the sandbox. Memory is
-the resident set of the process as the system reports it two seconds after /ready (Linux: /proc; elsewhere: ps).
+Each round starts `python -m hermes_router serve` on a free port with an empty HERMES_HOME, so with the sandbox. Memory
+is the resident set as the system reports it two seconds after /ready (Linux: /proc; elsewhere: ps).
 """
 
 from __future__ import annotations

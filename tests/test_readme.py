@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
-SNIPPETS = re.findall(r"\*\*([^*]+)\*\*[^`]*?(?:`[^`]+`[^`]*?)?```python\n(.*?)```", README, re.DOTALL)
+SNIPPETS = re.findall(r"\*\*([A-Z][^*]+)\*\*[^`]*?(?:`[^`]+`[^`]*?)?```python\n(.*?)```", README, re.DOTALL)
 SAYS = {
     "OpenAI SDK": "sandbox",
     "Anthropic SDK": "sandbox",
