@@ -21,6 +21,7 @@ class Ability(IntFlag):
     SCHEMA_WITH_TOOLS = 128
     SCHEMA_WITH_STREAM = 256
     PREFILL = 512
+    DOCUMENT_URLS = 1024
 
 
 WORDS = {
@@ -29,6 +30,7 @@ WORDS = {
     Ability.VISION: "images",
     Ability.IMAGE_URLS: "images by URL",
     Ability.DOCUMENTS: "documents",
+    Ability.DOCUMENT_URLS: "documents by URL",
     Ability.AUDIO: "audio",
     Ability.JSON_SCHEMA: "json_schema",
     Ability.SCHEMA_WITH_TOOLS: "json_schema together with tools",
@@ -46,6 +48,7 @@ def abilities(model: ModelSpec, quirks: Quirks, carries: Collection[str]) -> tup
         Ability.VISION: model.vision if image else False,
         Ability.IMAGE_URLS: "image_url" in carries and quirks.image_urls is not False and model.vision is not False,
         Ability.DOCUMENTS: model.documents if "document" in carries else False,
+        Ability.DOCUMENT_URLS: model.documents if "document_url" in carries else False,
         Ability.AUDIO: model.audio if "audio" in carries else False,
         Ability.JSON_SCHEMA: model.json_schema,
         Ability.SCHEMA_WITH_TOOLS: quirks.schema_with_tools is not False,

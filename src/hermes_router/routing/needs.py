@@ -82,7 +82,9 @@ def _part(part: Part) -> Ability:
             return Ability.VISION | Ability.IMAGE_URLS if part.url else Ability.VISION
         case Document():
             # plain text is written out where a model takes no documents
-            return Ability(0) if part.text is not None else Ability.DOCUMENTS
+            if part.text is not None:
+                return Ability(0)
+            return Ability.DOCUMENTS | Ability.DOCUMENT_URLS if part.url else Ability.DOCUMENTS
         case Audio():
             return Ability.AUDIO
         case ToolResult():

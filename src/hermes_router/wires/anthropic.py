@@ -63,7 +63,7 @@ _SCHEMA_REFUSED = frozenset(
 class AnthropicWire:
     """The wire; see ``Wire``. It has no embeddings and no audio."""
 
-    carries = frozenset({"image", "image_url", "document"})
+    carries = frozenset({"image", "image_url", "document", "document_url"})
 
     def chat(self, request: Request, target: Target, *, max_output: int | None) -> HttpRequest:
         body = _body(request, target, max_output or target.model.max_output or _DEFAULT_MAX_TOKENS)

@@ -51,7 +51,7 @@ class Reader(Protocol):
 
 class Wire(Protocol):
     """One outbound format. ``carries`` names the content it can hold: ``image``, ``image_url``, ``audio``,
-    ``document``, ``token_input``."""
+    ``document``, ``document_url``, ``token_input``."""
 
     carries: frozenset[str]
 
