@@ -22,6 +22,7 @@ from fakes.scripted_socket import (
     post,
     send,
     serve,
+    until,
 )
 from hermes_router.transport.http1 import Http1Transport
 
@@ -29,14 +30,19 @@ CREDENTIAL = b"Basic " + base64.b64encode(b"user:secret-word")
 
 
 class Tunnel:
-    """A proxy that grants every CONNECT and relays to one port."""
+    """A proxy that grants every CONNECT, once ``may_answer`` is set, and relays to one port."""
 
     def __init__(self, port: int) -> None:
         self.port = port
         self.heads: list[bytes] = []
+        self.asked = asyncio.Event()
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
 
     async def __call__(self, peer: Peer) -> None:
         self.heads.append(await peer.request())
+        self.asked.set()
+        await self.may_answer.wait()
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         await peer.send(b"HTTP/1.1 200 Connection established\r\n\r\n")
         try:
@@ -217,3 +223,25 @@ async def test_cancelling_while_the_proxy_is_silent_closes_it(
         await cancelled(task)
         async with asyncio.timeout(PROMPT):
             await gone.wait()
+
+
+async def test_a_connection_that_opens_after_the_transport_was_closed_is_not_used(
+    tls_client: Http1Transport, server_tls: ssl.SSLContext, environment: Callable[..., None]
+) -> None:
+    seen: list[bytes] = []
+
+    async def script(peer: Peer) -> None:
+        seen.append(await peer.reader.read())
+
+    async with serve(script, tls=server_tls) as upstream:
+        tunnel = Tunnel(upstream.port)
+        tunnel.may_answer.clear()
+        async with serve(tunnel) as proxy:
+            environment(HTTPS_PROXY=proxy.url(""))
+            task = asyncio.create_task(send(tls_client, "https://provider.invalid/"))
+            await tunnel.asked.wait()
+            await tls_client.aclose()
+            tunnel.may_answer.set()
+            assert (await failure(task)).kind == "closed"
+            await until(lambda: tls_client.open_connections == 0)
+    assert seen in ([], [b""])
