@@ -289,7 +289,7 @@ ROWS: tuple[Row, ...] = (
         r"\[(?:model_not_found|invalid_model|unknown_model|model_not_supported|model_unavailable|1211)\]",
         r"no endpoints found|not a valid model|not found for api version|supported api model names are|"
         r"no such model",
-        r"(?:invalid|unknown) model\b|not a chat model|not supported by any provider|"
+        r"(?:invalid|unknown) model\b(?! (?:output|response))|not a chat model|not supported by any provider|"
         r"is a chat model and not supported",
         rf"\bmodel:? {_NAME}(?: in .{{1,60}})? (?:was |is )?(?:not found|not supported\b|does not exist|not exist)",
         r"model (?:was |is )?(?:not found|does not exist)|not found the model",
@@ -346,10 +346,10 @@ WHOLE_ACCOUNT = re.compile(
 )
 
 WINDOW = re.compile(
-    r"(?P<tpd>\btpd\b|tokens?[^.\n]{0,30}?(?:per|/|a) ?day\b|daily tokens?|tokens?[^.\n]{0,20}daily)"
-    r"|(?P<rpd>\brpd\b|(?:per|/|a)[ _-]?day\b|\bdaily\b|ByModelByDay|per 86400 ?s|\[1304\])"
-    r"|(?P<tpm>\btpm\b|tokens?[^.\n]{0,30}?(?:per|/|a) ?min(?:ute)?\b|token_quota|tokens_per_min)"
-    r"|(?P<rpm>\brpm\b|(?:per|/|a)[ _-]?min(?:ute)?\b|ByModelByMinute|per 60 ?s|(?:per|/)[ _-]?sec(?:ond)?\b|"
+    r"(?P<tpd>\btpd\b|tokens?[^.\n]{0,30}?(?:per|/|(?<![a-z])a) ?day\b|daily tokens?|tokens?[^.\n]{0,20}daily)"
+    r"|(?P<rpd>\brpd\b|(?:per|/|(?<![a-z])a)[ _-]?day\b|\bdaily\b|ByModelByDay|per 86400 ?s|\[1304\])"
+    r"|(?P<tpm>\btpm\b|tokens?[^.\n]{0,30}?(?:per|/|(?<![a-z])a) ?min(?:ute)?\b|token_quota|tokens_per_min)"
+    r"|(?P<rpm>\brpm\b|(?:per|/|(?<![a-z])a)[ _-]?min(?:ute)?\b|ByModelByMinute|per 60 ?s|(?:per|/)[ _-]?sec(?:ond)?\b|"
     r"request_quota)"
     r"|(?P<month>\bmonth(?:ly)?\b|billing cycle)"
     r"|(?P<concurrency>concurren|simultaneous|parallel requests|in[- ]flight|\[1302\])",
