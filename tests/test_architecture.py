@@ -21,7 +21,7 @@ LEVELS = [
     {"engine"},
     {"telemetry"},
     {"server"},
-    {"cli"},
+    {"cli", "__main__"},
 ]
 STRANGERS = [("wires", "dialects")]
 """Rooms of one level that meet only in the words of ``core``."""
