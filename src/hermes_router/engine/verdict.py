@@ -120,7 +120,7 @@ def _learn(fault: Fault, state: DeploymentState, needs: Needs, pool: Pool, now: 
             pool.learn_max_output(state, fault.value)
         case Kind.OUTPUT_TOO_LONG:
             return Then.NEXT
-        case Kind.UNSUPPORTED:
+        case Kind.UNSUPPORTED if fault.scope is not Scope.REQUEST:
             pool.learn_unable(state, _REFUSES.get(fault.field or "", Ability(0)))
         case Kind.BAD_FIELD:
             if not fault.field or fault.field in _CANNOT_LEAVE_OUT or fault.field in state.model.dropped:
