@@ -166,10 +166,10 @@ class Simulation:
         self.now = start
         self.sent = 0
         self.refused = 0
-        self._events: list[tuple[float, int, Callable[[], None]]] = []
+        self._events: list[tuple[float, int, Callable[[], object]]] = []
         self._order = itertools.count()
 
-    def at(self, moment: float, what: Callable[[], None]) -> None:
+    def at(self, moment: float, what: Callable[[], object]) -> None:
         heapq.heappush(self._events, (moment, next(self._order), what))
 
     def run(self, until: float) -> None:

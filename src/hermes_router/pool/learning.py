@@ -71,6 +71,8 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
 def refused(lane: Lane, refusal: Refusal) -> float:
     """Learn from a refusal and park what it is about; until when."""
     scope = lane.account.shared if refusal.account else lane.own
+    for window in lane.windows:
+        window.free_at(0, refusal.now)  # parks that are over end here, asked or not
     kind = refusal.limit
     if kind is None:
         return _unexplained(lane, scope, refusal)
@@ -101,7 +103,7 @@ def _named(window: Window, scope: Scope, refusal: Refusal) -> float:
 def _gate(gate: Gate, refusal: Refusal) -> float:
     running = int(refusal.standing(gate))
     _conclude(gate, refusal, running)
-    until = refusal.now + (refusal.retry_after or 1.0)
+    until = refusal.now + (refusal.retry_after or 1.0) + MARGIN
     gate.park(until)
     gate.refused_at = refusal.now
     return until
