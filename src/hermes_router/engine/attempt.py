@@ -140,6 +140,10 @@ class Attempt:
             response, self._response = self._response, None
             await response.aclose()
 
+    def overtake(self) -> None:
+        """Somebody else spoke first: whoever waits for this one gets Overtaken."""
+        self._dog.interrupt()
+
     @property
     def first_event(self) -> float | None:
         """Seconds from sending to the first output."""

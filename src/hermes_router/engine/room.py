@@ -92,7 +92,15 @@ class Room:
                 return picked
         return await self._wait(ticket)
 
-    def pick(self, ticket: Ticket, claimed: frozenset[str], without: DeploymentState | None = None) -> Picked | None:
+    def pick_spare(self, ticket: Ticket, besides: DeploymentState, share: float) -> Picked | None:
+        """A second candidate of another model, where at least this share of its quota is left and nobody waits."""
+        if self._waiting:
+            return None
+        return self.pick(ticket, frozenset(), lambda state: self._is_spare(state, besides, share))
+
+    def pick(
+        self, ticket: Ticket, claimed: frozenset[str], suits: Callable[[DeploymentState], bool] | None = None
+    ) -> Picked | None:
         """The best candidate that is free this moment, with a lease on it."""
         now = self._clock()
         for group in ticket.plan.groups:
@@ -100,7 +108,9 @@ class Room:
             first = group.model.turn % len(members) if _rotates(ticket) else 0
             for at in range(len(members)):
                 state = members[(first + at) % len(members)]
-                if state is without or state.key in claimed or self._until(ticket, state, now) > now:
+                if state.key in claimed or self._until(ticket, state, now) > now:
+                    continue
+                if suits is not None and not suits(state):
                     continue
                 lease = self._ledger.lease(state.lane, ticket.work.cost(state), now)
                 if lease is not None:
@@ -108,6 +118,9 @@ class Room:
                     state.provider.breaker.taken(now)
                     return Picked(state, lease)
         return None
+
+    def _is_spare(self, state: DeploymentState, besides: DeploymentState, share: float) -> bool:
+        return state.model is not besides.model and self._ledger.share_left(state.lane, self._clock()) >= share
 
     def held(self, ticket: Ticket) -> list[Held]:
         """Every candidate with what it is waiting for."""

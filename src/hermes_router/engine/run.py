@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 
 import msgspec
 
@@ -31,9 +32,11 @@ from ..routing.needs import Needs
 from ..routing.plan import Plan
 from ..transport.base import Transport
 from .attempt import Attempt
+from .hedge import Hedge, late_after
 from .records import AttemptRecord, RequestRecord
 from .room import Nobody, Picked, Room, Ticket, Tried
 from .verdict import TABLE, Then, judge
+from .watchdog import Overtaken
 from .work import Work
 
 _STAY_SECONDS = 3.0
@@ -75,6 +78,7 @@ class Exchange:
         self._head: list[Event] = []
         self._doubt: Fault | None = None
         self._stayed = False
+        self._hedged = False
         engine.open += 1
         self._closed = False
 
@@ -94,15 +98,10 @@ class Exchange:
     async def begin(self) -> None:
         """Raises Exhausted, Refused, CannotServe."""
         while self._attempt is None:
-            attempt = await self._next()
-            fault = await self._listen(attempt)
-            if fault is None:
-                self._attempt = attempt
-                self.record.provider = attempt.state.provider.key
-                self.record.model = attempt.state.deployment.target.model.id
+            spoke = await self._listen(await self._next())
+            if spoke is not None:
+                self._adopt(spoke)
                 self.record.first_event = self._elapsed()
-            else:
-                await self._after(attempt, fault)
 
     async def batches(self) -> AsyncIterator[list[Event]]:
         """Events in the order and the lumps they came in."""
@@ -165,35 +164,91 @@ class Exchange:
             record=record,
         )
 
-    async def _listen(self, attempt: Attempt) -> Fault | None:
-        """Until the attempt has said something worth committing to, or failed."""
+    async def _listen(self, first: Attempt) -> Attempt | None:
+        """Until an attempt has said something worth committing to: this one, or the hedge that overtook it. None where
+        there is none; what failed has been judged."""
+        hedge = self._hedge(first)
+        try:
+            heard = await self._hear(first)
+        except Overtaken:
+            await first.close()
+            assert hedge is not None
+            heard, first = await hedge.outcome() or [], hedge.second or first
+            self._head = heard if isinstance(heard, list) else []
+            return first
+        except BaseException:
+            if hedge is not None:
+                await hedge.cancel()
+            raise
+        if isinstance(heard, list):
+            if hedge is not None:
+                await hedge.cancel()
+            self._head = heard
+            return first
+        return await self._without_first(first, heard, hedge)
+
+    async def _without_first(self, first: Attempt, fault: Fault, hedge: Hedge | None) -> Attempt | None:
+        """The first attempt failed: its hedge may still speak."""
+        heard = await hedge.outcome() if hedge is not None else None
+        second = hedge.second if hedge is not None else None
+        if second is None or heard is None:
+            await self._after(first, fault)
+            return None
+        if isinstance(heard, Fault):
+            await self._after(first, fault)
+            await self._after(second, heard)
+            return None
+        with suppress(RouterError):  # the second one answers what the first one refused
+            await self._after(first, fault)
+        self._head = heard
+        return second
+
+    def _hedge(self, first: Attempt) -> Hedge | None:
+        """A hedge in waiting, where one may be needed and has not been used."""
+        delay = late_after(first.state)
+        if delay is None or self._hedged or self._ticket.plan.selection.names:
+            return None
+        return Hedge(first, delay, lambda: self._second(first.state), self._hear)
+
+    def _second(self, first: DeploymentState) -> Attempt | None:
+        engine = self._engine
+        picked = engine.room.pick_spare(self._ticket, first, self._settings.hedge_quota_share)
+        if picked is None:
+            return None
+        self._hedged = True
+        attempt = self._attempt_at(picked)
+        attempt.record.hedge = True
+        return attempt
+
+    async def _hear(self, attempt: Attempt) -> list[Event] | Fault:
+        """What the attempt says up to where it commits, or why it failed."""
         try:
             fault = await attempt.start()
             return fault or await self._until_commit(attempt)
-        except BaseException:  # the caller left, or a bug: either way nothing may be left open
+        except BaseException:  # the caller left, a faster one spoke, or a bug: nothing may be left open
             await attempt.close()
             self._engine.room.changed()
             raise
 
-    async def _until_commit(self, attempt: Attempt) -> Fault | None:
+    async def _until_commit(self, attempt: Attempt) -> list[Event] | Fault:
         held: list[Event] = []
         while events := await attempt.read():
             held += events
             last = events[-1]
             if isinstance(last, Failed):
                 return last.fault
-            if not self._whole and self._commits(events, attempt):
-                self._head = held
-                return None
-        problem = _emptiness(held)
-        if problem is not None:
-            return Fault(kind=Kind.MALFORMED, scope=problem.scope, message=problem.message)
-        self._head = held
-        return None
+            if not self._whole and self._commits(events):
+                return held
+        return _emptiness(held) or held
 
-    def _commits(self, events: list[Event], attempt: Attempt) -> bool:
+    def _commits(self, events: list[Event]) -> bool:
         shows = self._work.shows_reasoning
         return any(_says_something(event) or (shows and _shows_thinking(event)) for event in events)
+
+    def _adopt(self, attempt: Attempt) -> None:
+        self._attempt = attempt
+        self.record.provider = attempt.state.provider.key
+        self.record.model = attempt.state.deployment.target.model.id
 
     async def _after(self, attempt: Attempt, fault: Fault) -> None:
         """A failed try: judge it, and make up the ticket for the next. Raises Refused where there is no next."""

@@ -13,14 +13,18 @@ class TookTooLong(Exception):
     """The wait was ended by its deadline."""
 
 
+class Overtaken(Exception):
+    """The wait was ended because somebody else was faster."""
+
+
 class Watchdog:
     """``wait`` an awaitable until ``deadline`` (the loop's clock), which may be moved at any time by assignment.
 
     The timer is armed when a wait begins and none is, and looks at the deadline when it fires: moving the deadline
-    later costs nothing. ``close`` when done.
+    later costs nothing. ``interrupt`` ends a wait at once. ``close`` when done.
     """
 
-    __slots__ = ("_armed_for", "_fired", "_loop", "_task", "_timer", "deadline")
+    __slots__ = ("_armed_for", "_fired", "_interrupted", "_loop", "_task", "_timer", "deadline")
 
     def __init__(self) -> None:
         self.deadline = float("inf")
@@ -29,9 +33,11 @@ class Watchdog:
         self._timer: asyncio.TimerHandle | None = None
         self._armed_for = 0.0
         self._fired = False
+        self._interrupted = False
 
     async def wait(self, awaitable: Awaitable[T]) -> T:
-        """Raises TookTooLong where the deadline passes first; the awaitable is cancelled then."""
+        """Raises TookTooLong where the deadline passes first, Overtaken where it is interrupted; the awaitable is
+        cancelled then."""
         task = asyncio.current_task()
         assert task is not None
         if self._timer is None or self._armed_for > self.deadline:
@@ -47,7 +53,13 @@ class Watchdog:
                 raise
         finally:
             self._task = None
-        raise TookTooLong
+        raise Overtaken if self._interrupted else TookTooLong
+
+    def interrupt(self) -> None:
+        """End the wait under way, if there is one, with Overtaken."""
+        if self._task is not None and not self._fired:
+            self._fired = self._interrupted = True
+            self._task.cancel()
 
     def time(self) -> float:
         """The loop's clock."""
@@ -72,6 +84,6 @@ class Watchdog:
             return  # nobody waits: the next wait arms it again
         if self._loop.time() < self.deadline:
             self._arm()
-        else:
+        elif not self._fired:
             self._fired = True
             self._task.cancel()

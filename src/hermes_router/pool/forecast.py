@@ -109,6 +109,17 @@ def calls_left(lane: Lane, now: float) -> float:
     return math.floor(left) if math.isfinite(left) else left
 
 
+def share_left(lane: Lane, now: float) -> float:
+    """The smallest share of a known limit that is left, 0..1; 1 where no limit is known."""
+    share = 1.0
+    for window in lane.windows:
+        if window.parked_until > now:
+            return 0.0
+        if window.limit:
+            share = min(share, max(0.0, window.limit - window.used - window.held) / window.limit)
+    return share
+
+
 def cost_of_a_call(lane: Lane, rate: float, now: float) -> float:
     """The share of what may still be asked of the whole pool before the reset that this lane could not answer.
 

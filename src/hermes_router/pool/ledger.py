@@ -18,7 +18,7 @@ from ..storage.base import Row
 from ..wires.limits import Reading
 from . import learning, windowstate
 from .counters import Kind
-from .forecast import WindowRow, calls_left, cost_of_a_call, describe
+from .forecast import WindowRow, calls_left, cost_of_a_call, describe, share_left
 from .lanes import KINDS, Account, Lane, Lease, Scope, window_of
 
 __all__ = ["Free", "Lane", "Lease", "Ledger", "WindowRow"]
@@ -256,6 +256,10 @@ class Ledger:
         """Expected cost of one call, 0 (unlimited, or would lapse unused) to 1 (the last ones)."""
         now = self._clock(now)
         return cost_of_a_call(lane, self._rate(now), now)
+
+    def share_left(self, lane: Lane, now: float) -> float:
+        """The smallest share of a known limit that is left, 0..1; 1 where no limit is known."""
+        return share_left(lane, self._clock(now))
 
     def calls_left(self, lane: Lane, now: float) -> float:
         """Calls that the day's and month's windows still allow; infinity where nothing is known to limit them."""
