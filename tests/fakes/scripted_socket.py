@@ -126,7 +126,8 @@ def post(url: str, **headers: str) -> HttpRequest:
 
 
 async def read(response: HttpResponse) -> bytes:
-    return b"".join([chunk async for chunk in response.chunks()])
+    async with asyncio.timeout(LIMIT):
+        return b"".join([chunk async for chunk in response.chunks()])
 
 
 async def fetch(transport: Transport, url: str) -> tuple[int, bytes]:
@@ -136,7 +137,8 @@ async def fetch(transport: Transport, url: str) -> tuple[int, bytes]:
 
 async def failure(attempt: Awaitable[object]) -> TransportError:
     with pytest.raises(TransportError) as caught:
-        await attempt
+        async with asyncio.timeout(LIMIT):
+            await attempt
     return caught.value
 
 
