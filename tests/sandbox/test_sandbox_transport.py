@@ -69,14 +69,14 @@ async def test_a_longer_answer_takes_longer():
     assert bench.now - short > short > 0.05
 
 
-async def test_the_shy_one_refuses_the_seventh_request_of_a_minute():
+async def test_the_busy_one_refuses_the_seventh_request_of_a_minute():
     bench = Bench()
-    answers = [await bench.ask("sandbox-shy", "/chat/completions", chat("shy-1")) for _ in range(7)]
+    answers = [await bench.ask("sandbox-busy", "/chat/completions", chat("busy-1")) for _ in range(7)]
     assert [status for status, _, _ in answers] == [200] * 6 + [429]
     assert orjson.loads(answers[6][1])["error"]["code"] == "rate_limit_exceeded"
     assert 50 <= int(answers[6][2]["retry-after"]) <= 60
     bench.now += 60
-    assert (await bench.ask("sandbox-shy", "/chat/completions", chat("shy-1")))[0] == 200
+    assert (await bench.ask("sandbox-busy", "/chat/completions", chat("busy-1")))[0] == 200
 
 
 async def test_limits_are_announced_where_they_are_stated():

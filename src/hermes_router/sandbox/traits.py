@@ -21,7 +21,7 @@ _USUAL = Traits()
 _TRAITS = {
     "sandbox-fast": Traits((0.02, 0.04), 400.0),
     # It tells its limit to nobody before it refuses: the router has to find out, and fails over.
-    "sandbox-shy": Traits((0.02, 0.06), 300.0, Limits(rpm=6), announces=False),
+    "sandbox-busy": Traits((0.02, 0.06), 300.0, Limits(rpm=6), announces=False),
     "sandbox-strong": Traits((0.08, 0.15), 120.0),
     "sandbox-thinker": Traits((0.06, 0.12), 200.0),
     "sandbox-plain": Traits((0.05, 0.1), 250.0),
