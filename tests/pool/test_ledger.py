@@ -135,6 +135,24 @@ def test_an_unknown_day_is_counted_over_24_hours_until_the_provider_tells():
     assert ledger.free_at(lane, 1, until + 2).at == pytest.approx(NOON + 100 + DAY, abs=1)
 
 
+def test_a_rolling_day_never_frees_a_call_before_its_24_hours():
+    ledger = Ledger()
+    lane = lane_of(ledger, Limits(rpd=1), reset="rolling")
+    spend(ledger, lane, 1, NOON + 30)
+    at = ledger.free_at(lane, 1, NOON + 31).at
+    assert NOON + 30 + DAY <= at <= NOON + 30 + DAY + 60
+
+
+def test_a_day_that_a_moved_clock_leaves_again_is_not_over():
+    ledger = Ledger()
+    lane = lane_of(ledger, Limits(rpd=3), reset="UTC")
+    midnight = NOON + DAY / 2
+    assert spend(ledger, lane, 2, midnight - 10) == 2
+    assert spend(ledger, lane, 1, midnight + 100) == 1
+    assert spend(ledger, lane, 9, midnight - 9) == 0
+    assert spend(ledger, lane, 9, midnight + 1) == 3
+
+
 def test_a_call_at_the_edge_of_a_day_counts_for_both():
     ledger = Ledger()
     lane = lane_of(ledger, Limits(rpd=2), reset="UTC")
@@ -179,6 +197,18 @@ def test_calls_under_way_are_not_taken_for_somebody_elses():
         ledger.admitted(lease, NOON + 1 + n / 10)
         ledger.observe(lane, [Reading(window="rpd", limit=20, remaining=10)], NOON + 1 + n / 10, lease=lease)
     assert spend(ledger, lane, 50, NOON + 3) == 10
+
+
+def test_calls_sent_after_the_one_a_header_came_with_are_not_in_it():
+    ledger = Ledger()
+    lane = lane_of(ledger, Limits(rpd=20), reset="UTC")
+    slow = ledger.lease(lane, 1, NOON)
+    assert slow is not None
+    spend(ledger, lane, 5, NOON + 10)
+    ledger.admitted(slow, NOON + 20)
+    # When it was counted, four others had been: somebody else's. Our five came later.
+    ledger.observe(lane, [Reading(window="rpd", limit=20, remaining=15)], NOON + 20, lease=slow)
+    assert spend(ledger, lane, 50, NOON + 21) == 10
 
 
 def test_more_left_than_we_thought_is_believed_but_open_calls_stay_held():
@@ -321,6 +351,35 @@ def test_a_reset_by_the_operator_forgets_it_all():
     assert spend(ledger, lane, 9, NOON) == 5
 
 
+def test_a_burst_of_refusals_is_one_event():
+    ledger = Ledger()
+    lane = lane_of(ledger, Limits(), reset="UTC")
+    leases = [ledger.lease(lane, 1, NOON) for _ in range(12)]
+    for lease in leases[:9]:
+        assert lease is not None
+        ledger.admitted(lease, NOON + 1)
+    waits = []
+    for lease in leases[9:]:
+        assert lease is not None
+        ledger.release(lease, NOON + 1, counted=False)
+        waits.append(refuse(ledger, lane, NOON + 1) - NOON)
+    assert max(waits) < 63
+    assert {row.limit for row in ledger.forecast(NOON + 2) if row.window == "rpm"} == {9}
+
+
+def test_a_limit_lowered_in_error_returns_when_it_was_the_day():
+    ledger = Ledger()
+    lane = lane_of(ledger, Limits(rpm=30), reset="UTC")
+    spend(ledger, lane, 10, NOON)
+    now = NOON + 5
+    for _ in range(2):
+        lease = ledger.lease(lane, 1, now)
+        if lease is not None:
+            ledger.release(lease, now + 0.1, counted=False)
+        now = refuse(ledger, lane, now + 0.2)
+    assert {row.limit for row in ledger.forecast(now) if row.window == "rpm"} == {30}
+
+
 # ── looking ──
 def test_the_last_of_fifty_are_dear_and_what_lapses_tonight_is_free():
     ledger = Ledger()
@@ -353,6 +412,16 @@ def test_only_what_changed_is_kept_again():
     assert ledger.changed() == []
     spend(ledger, one, 1, NOON)
     assert [row.key.split("\x1f")[-1] for row in ledger.changed()] == ["a"]
+
+
+def test_a_refusal_right_after_a_restart_is_still_the_second():
+    ledger = Ledger()
+    lane = lane_of(ledger, Limits(), reset="UTC")
+    until = refuse(ledger, lane, NOON)
+    assert ledger.free_at(lane, 1, until).at <= until
+    again = Ledger()
+    again.load(ledger.dump(), until + 1)
+    assert refuse(again, lane_of(again, Limits(), reset="UTC"), until + 1) - until > 300
 
 
 def test_a_call_open_at_a_crash_counts_after_it():

@@ -38,9 +38,23 @@ class Scope:
 
 
 class Lane:
-    """One model of one account: its own windows and those it shares. Obtained from ``Ledger.lane`` and kept."""
+    """One model of one account: its own windows and those it shares. Obtained from ``Ledger.lane`` and kept.
 
-    __slots__ = ("account", "call_tokens", "counted", "failed_calls_count", "gates", "model", "own", "windows")
+    ``call_tokens`` is what a call takes on average. ``failed`` holds calls just released, and when: a refusal that
+    follows is about one of them.
+    """
+
+    __slots__ = (
+        "account",
+        "call_tokens",
+        "counted",
+        "failed",
+        "failed_calls_count",
+        "gates",
+        "model",
+        "own",
+        "windows",
+    )
 
     def __init__(self, account: Account, model: str) -> None:
         self.account = account
@@ -48,6 +62,7 @@ class Lane:
         self.own = Scope(account.provider, account.name, model)
         self.failed_calls_count = False
         self.call_tokens = 1500.0
+        self.failed: deque[tuple[float, Lease]] = deque(maxlen=64)
         self.gates: tuple[Window, ...] = ()
         self.counted: tuple[Window, ...] = ()
         self.windows: tuple[Window, ...] = ()

@@ -26,6 +26,8 @@ __all__ = ["Free", "Lane", "Lease", "Ledger", "WindowRow"]
 ROW = "quota"
 SLEW = 2.0
 """A clock put back by less than this stands still until it has caught up; by more, it was set."""
+JUST_NOW = 5.0
+"""Seconds between the release of a refused call and the word of its refusal, at most."""
 
 
 class Free(msgspec.Struct, frozen=True, gc=False):
@@ -182,6 +184,7 @@ class Ledger:
             return
         keep = lane.failed_calls_count if counted is None else counted
         if lease.answered == math.inf:
+            lane.failed.append((now, lease))
             self._drop_held(lease)
             if keep:
                 lease.answered = now = max(now, self._now)
@@ -234,10 +237,13 @@ class Ledger:
     ) -> float:
         """A 429: learn from it, park what it is about; the moment from which the lane may be asked again.
 
-        ``limit`` None: nobody said which window. ``scope_account``: it is about all models of the account. Call it
-        after ``release``, or give the ``lease``, so that the refused call itself is not taken for an admitted one.
+        ``limit`` None: nobody said which window. ``scope_account``: it is about all models of the account. ``lease``
+        is the refused call's, released or not; left out, it is the one released last, so call it after ``release``
+        and before anything else may take a lease.
         """
         now = self._clock(now)
+        if lease is None:
+            lease = self._just_failed(lane, now)
         refusal = learning.Refusal(
             limit=limit,
             value=value,
@@ -250,6 +256,13 @@ class Ledger:
         until = learning.refused(lane, refusal)
         self._touch(lane)
         return max(until, self.free_at(lane, tokens, now).at)
+
+    def _just_failed(self, lane: Lane, now: float) -> Lease | None:
+        while lane.failed:
+            when, lease = lane.failed.pop()
+            if now - when <= JUST_NOW:
+                return lease
+        return None
 
     # ── looking ──
     def scarcity(self, lane: Lane, now: float) -> float:
