@@ -10,30 +10,23 @@ import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 
-import msgspec
-
-from ..core.errors import CannotServe, Exhausted, Refused, RouterError
+from ..core.errors import Exhausted, RouterError
 from ..core.events import (
     Event,
     Failed,
-    Finish,
-    FinishReason,
-    ReasoningDelta,
-    RefusalDelta,
-    TextDelta,
-    ToolCallStart,
     Usage,
-    Vectors,
 )
-from ..core.faults import Fault, Kind, Scope
+from ..core.faults import Fault, Kind
 from ..pool.pool import Pool
 from ..pool.states import DeploymentState
 from ..routing.needs import Needs
 from ..routing.plan import Plan
 from ..transport.base import Transport
 from .attempt import Attempt
+from .commit import emptiness, says_something, shows_thinking
 from .hedge import Hedge, late_after
 from .records import AttemptRecord, RequestRecord
+from .refusals import exhausted, refused, too_long
 from .room import Nobody, Picked, Room, Ticket, Tried
 from .verdict import TABLE, Then, judge
 from .watchdog import Overtaken
@@ -239,11 +232,11 @@ class Exchange:
                 return last.fault
             if not self._whole and self._commits(events):
                 return held
-        return _emptiness(held) or held
+        return emptiness(held) or held
 
     def _commits(self, events: list[Event]) -> bool:
         shows = self._work.shows_reasoning
-        return any(_says_something(event) or (shows and _shows_thinking(event)) for event in events)
+        return any(says_something(event) or (shows and shows_thinking(event)) for event in events)
 
     def _adopt(self, attempt: Attempt) -> None:
         self._attempt = attempt
@@ -259,7 +252,7 @@ class Exchange:
         if fault.kind is Kind.FILTERED and self._settings.content_filter_failover:
             then = Then.NEXT
         if then is Then.STOP or (then is Then.OTHERS_ONCE and (self._doubt or fault.field)):
-            raise _refused(self._doubt or fault)
+            raise refused(self._doubt or fault)
         if then is Then.OTHERS_ONCE:
             self._doubt = fault
         if fault.kind is Kind.CONTEXT_TOO_LONG:
@@ -281,7 +274,7 @@ class Exchange:
             state.rest = state.model.rest = None
             await asyncio.sleep(_STAY_PAUSE)
             return
-        tried.again_at = now + 2.0 * tried.times if _may_come_again(fault) else math.inf
+        tried.again_at = now + 2.0 * tried.times if TABLE[fault.kind].again else math.inf
 
     def _stays(self, state: DeploymentState, fault: Fault) -> bool:
         """The caller's preferred deployment gets one more chance after a passing failure."""
@@ -318,79 +311,13 @@ class Exchange:
 
     def _exhausted(self, nobody: Nobody) -> RouterError:
         if self._doubt is not None:
-            return _refused(self._doubt)
+            return refused(self._doubt)
         if self._ticket.larger_than:
-            return CannotServe(
-                f"The request is too long: the largest context window available to it is {self._ticket.larger_than} "
-                "tokens.",
-                code="context_length_exceeded",
-                param="messages",
-            )
+            return too_long(self._ticket.larger_than)
         return exhausted(nobody, self._engine.clock())
 
     def _elapsed(self) -> float:
         return asyncio.get_running_loop().time() - self._began
-
-
-def exhausted(nobody: Nobody, now: float) -> Exhausted:
-    """503 with every candidate's reason; Retry-After is the soonest moment one is free, where one ever is."""
-    candidates = [
-        {
-            "provider": held.state.provider.key,
-            "model": held.state.deployment.target.model.id,
-            "key": held.state.deployment.credential.tail,
-            "reason": held.reason,
-            "free_in": None if held.until == math.inf else round(max(0.0, held.until - now), 1),
-        }
-        for held in nobody.held
-    ]
-    soonest = min((held.until for held in nobody.held), default=math.inf)
-    headers = {} if soonest == math.inf else {"retry-after": str(max(1, math.ceil(soonest - now)))}
-    when = f"the next is free in {headers['retry-after']} s" if headers else "none is expected back"
-    listed = "; ".join(f"{one['provider']}/{one['model']}: {one['reason']}" for one in candidates[:5])
-    more = f" (and {len(candidates) - 5} more)" if len(candidates) > 5 else ""
-    return Exhausted(
-        f"None of {len(candidates)} candidates can answer now; {when}. {listed}{more}",
-        details={"candidates": candidates},
-        headers=headers,
-    )
-
-
-def _may_come_again(fault: Fault) -> bool:
-    return TABLE[fault.kind].again
-
-
-def _refused(fault: Fault) -> Refused:
-    status = fault.status if fault.status is not None and 400 <= fault.status < 500 else 400
-    code = "content_filter" if fault.kind is Kind.FILTERED else "invalid_request"
-    return Refused(
-        fault.message or "The provider refused the request.",
-        status=status if status in (400, 403, 422) else 400,
-        code=code,
-        param=fault.field,
-    )
-
-
-def _says_something(event: Event) -> bool:
-    if isinstance(event, TextDelta):
-        return bool(event.text) and not event.text.isspace()
-    return isinstance(event, ToolCallStart | RefusalDelta | Vectors)
-
-
-def _shows_thinking(event: Event) -> bool:
-    return isinstance(event, ReasoningDelta) and bool(event.text or event.redacted)
-
-
-def _emptiness(events: list[Event]) -> Fault | None:
-    """Why a finished answer is none; None where it is one."""
-    finish = next((event for event in reversed(events) if isinstance(event, Finish)), None)
-    if any(_says_something(event) for event in events):
-        return None
-    if finish is not None and finish.reason in (FinishReason.FILTERED, FinishReason.STOP_SEQUENCE):
-        return None
-    thought = any(isinstance(event, ReasoningDelta) for event in events)
-    message = "it thought and then said nothing" if thought else "the answer is empty"
-    return Fault(kind=Kind.MALFORMED, scope=Scope.MODEL, message=message)
 
 
 def _add(record: RequestRecord, usage: Usage) -> None:
@@ -398,19 +325,3 @@ def _add(record: RequestRecord, usage: Usage) -> None:
     record.output += usage.output
     record.reasoning += usage.reasoning
     record.cache_read += usage.cache_read
-
-
-def fold_usage(usages: list[Usage]) -> Usage:
-    """Several attempts' usage as one."""
-    total = usages[0]
-    for usage in usages[1:]:
-        total = msgspec.structs.replace(
-            total,
-            input=total.input + usage.input,
-            output=total.output + usage.output,
-            reasoning=total.reasoning + usage.reasoning,
-            cache_read=total.cache_read + usage.cache_read,
-            cache_write=total.cache_write + usage.cache_write,
-            known=total.known and usage.known,
-        )
-    return total
