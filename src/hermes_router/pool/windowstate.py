@@ -26,6 +26,7 @@ PLAIN = (
     "came_back",
     "strikes",
     "supposed_reset",
+    "reset_hint",
     "lied",
     "probe_gap",
 )
