@@ -15,7 +15,7 @@ LEVELS = [
     {"transport"},
     {"catalogue"},
     {"wires", "dialects", "settings", "storage"},
-    {"sandbox"},
+    {"sandbox", "limits"},
     {"pool"},
     {"routing"},
     {"engine"},

@@ -9,6 +9,7 @@
      |   +- NotFound             404
      |   +- MethodNotAllowed     405
      |   +- TooLarge             413
+     |   +- OverBudget           429: the caller's own limits
      +- CannotServe              400: no configured deployment has what the request needs
      +- Exhausted                503: some could, none can now; says when
      +- Refused                  the provider's verdict on this very request, passed on (400, 422 ...)
@@ -81,6 +82,13 @@ class TooLarge(CallerError):
 
     status = 413
     code = "request_too_large"
+
+
+class OverBudget(CallerError):
+    """The caller's key has reached one of its own limits. ``headers`` carries Retry-After."""
+
+    status = 429
+    code = "caller_limit_reached"
 
 
 class CannotServe(CallerError):

@@ -15,7 +15,8 @@ import msgspec
 from ..catalogue.load import CatalogueError, embed_spec, env_names, merge
 from ..catalogue.mistakes import nearest
 from ..catalogue.schema import EmbedSpec, ModelSpec, ProviderSpec, Quirks
-from ..settings import Loaded, Settings, SettingsError, is_loopback
+from ..limits.callers import CallerKey, read_callers
+from ..settings import DEFAULT_KEY, Loaded, Settings, SettingsError, is_loopback
 from ..wires.base import Target
 from ..wires.registry import WIRES
 from .choices import check_aliases, check_profiles, named_models, unserved
@@ -86,6 +87,8 @@ def build(
         providers=specs,
         notices=tuple(notices),
         sandbox=any(site.sandbox for site in sites),
+        callers=_callers(auth, settings),
+        loaded=loaded,
     )
 
 
@@ -94,6 +97,17 @@ def _merged(loaded: Loaded, catalogue: Mapping[str, ProviderSpec]) -> dict[str, 
         return merge(catalogue, loaded.user)
     except CatalogueError as error:
         raise SettingsError(str(error)) from error
+
+
+def _callers(auth: AuthFile, settings: Settings) -> tuple[CallerKey, ...]:
+    callers = read_callers(auth.rest.get("proxy_keys"), str(auth.path))
+    secrets = {one.secret for one in callers}
+    if settings.admin_api_key in secrets:
+        raise SettingsError(f"{auth.path}: ADMIN_API_KEY is also in proxy_keys: callers would be administrators")
+    if DEFAULT_KEY in secrets and not is_loopback(settings.host):
+        problem = f"proxy_keys holds {DEFAULT_KEY}, which is known to all: take another key, or HOST 127.0.0.1"
+        raise SettingsError(f"{auth.path}: {problem}")
+    return callers
 
 
 def _strangers(auth: AuthFile, specs: Mapping[str, ProviderSpec]) -> list[Notice]:

@@ -50,7 +50,9 @@ def gather(provider: str, spec: ProviderSpec, loaded: Loaded, auth: AuthFile) ->
     """All keys of a provider. ``keys = []`` and keyless providers get one credential without a secret."""
     own = spec.keys is not None or spec.key_env is not None
     said = _own_keys(spec, loaded) if own else _usual_keys(provider, spec, loaded, auth)
-    callers = frozenset((*loaded.settings.proxy_api_keys, loaded.settings.admin_api_key)) - {""}
+    limited = auth.rest.get("proxy_keys")
+    named = limited if isinstance(limited, dict) else ()
+    callers = frozenset((*loaded.settings.proxy_api_keys, loaded.settings.admin_api_key, *named)) - {""}
     credentials: dict[str, Credential] = {}
     notices: list[Notice] = []
     meant = False
@@ -157,6 +159,17 @@ def _change(path: Path, provider: str, edit: Callable[[tuple[str, ...]], tuple[s
             del providers[provider]
         write_auth(msgspec.structs.replace(auth, providers=providers))
     return abs(len(after) - len(before))
+
+
+def change_callers(path: Path, edit: Callable[[dict[str, Any]], None]) -> None:
+    """Edit ``proxy_keys``, the caller keys that have limits, under the lock. What ``edit`` raises leaves the file."""
+    files.make_folder(path.parent)
+    with files.locked(path):
+        auth = read_auth(path)
+        table = dict(auth.rest.get("proxy_keys") or {})
+        edit(table)
+        rest = {name: value for name, value in auth.rest.items() if name != "proxy_keys"}
+        write_auth(msgspec.structs.replace(auth, rest=rest | ({"proxy_keys": table} if table else {})))
 
 
 def _parse(path: Path, text: str, warnings: tuple[str, ...]) -> AuthFile:

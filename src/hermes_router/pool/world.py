@@ -8,7 +8,8 @@ from __future__ import annotations
 import msgspec
 
 from ..catalogue.schema import Profile, ProviderSpec
-from ..settings import Settings
+from ..limits.callers import CallerKey
+from ..settings import Loaded, Settings
 from ..wires.base import Target, Wire
 
 
@@ -57,7 +58,8 @@ class Notice(msgspec.Struct, frozen=True):
 
 
 class World(msgspec.Struct, frozen=True, kw_only=True, eq=False):
-    """``deployments`` in catalogue and configuration order, ``embedders`` in the order they are asked."""
+    """``deployments`` in catalogue and configuration order, ``embedders`` in the order they are asked. ``callers``: the
+    keys that have limits. ``loaded``: what it was built from."""
 
     settings: Settings
     deployments: tuple[Deployment, ...] = ()
@@ -67,3 +69,5 @@ class World(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     providers: dict[str, ProviderSpec] = {}
     notices: tuple[Notice, ...] = ()
     sandbox: bool = False
+    callers: tuple[CallerKey, ...] = ()
+    loaded: Loaded | None = None
