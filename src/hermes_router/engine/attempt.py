@@ -129,9 +129,9 @@ class Attempt:
         return isinstance(last, Failed)
 
     async def close(self, fault: Fault | None = None) -> None:
-        """End it: settle what it spent, free the connection."""
+        """End it: settle what it spent, free the connection. May be called again."""
         self._dog.close()
-        self._settle(fault)
+        self.settle(fault)
         self.record.took = self._dog.time() - self._began
         if self.record.outcome == "open":
             self.record.outcome = fault.kind.value if fault else "ok" if self.finish else "abandoned"
@@ -206,7 +206,9 @@ class Attempt:
                 body += await self._dog.wait(anext(chunks))
         return classify(self.state.target, response.status, response.headers, bytes(body), self._clock())
 
-    def _settle(self, fault: Fault | None) -> None:
+    def settle(self, fault: Fault | None = None) -> None:
+        """Give the lease back, or put the real usage in its place. What a refusal teaches must follow without a pause:
+        in between, others would be given what was just refused."""
         lease, self._lease = self._lease, None
         if lease is None:
             return

@@ -246,8 +246,9 @@ class Exchange:
     async def _after(self, attempt: Attempt, fault: Fault) -> None:
         """A failed try: judge it, and make up the ticket for the next. Raises Refused where there is no next."""
         engine, state, now = self._engine, attempt.state, self._engine.clock()
-        await attempt.close(fault)
+        attempt.settle(fault)
         then = judge(fault, state, self._work.needs, engine.pool, now, cost=self._work.cost(state))
+        await attempt.close(fault)
         engine.room.changed()
         if fault.kind is Kind.FILTERED and self._settings.content_filter_failover:
             then = Then.NEXT
@@ -288,9 +289,10 @@ class Exchange:
         return passing
 
     async def _broke_off(self, attempt: Attempt, fault: Fault) -> None:
-        await attempt.close(fault)
+        attempt.settle(fault)
         state = attempt.state
         judge(fault, state, self._work.needs, self._engine.pool, self._engine.clock(), cost=self._work.cost(state))
+        await attempt.close(fault)
         self._engine.room.changed()
         what = fault.message or fault.kind.value
         error = Exhausted(f"The answer of {state.model.key} broke off: {what}.", code="stream_interrupted")
