@@ -35,6 +35,8 @@ from .work import Work
 _STAY_SECONDS = 3.0
 _STAY_PAUSE = 0.2
 _SAME_AGAIN = 2
+_LATE_SECONDS = 4.0
+"""A first word that takes longer is late where nobody knows what is usual."""
 
 
 class Engine:
@@ -165,25 +167,21 @@ class Exchange:
             heard = await self._hear(first)
         except Overtaken:
             await first.close()
-            assert hedge is not None
             heard, first = await hedge.outcome() or [], hedge.second or first
             self._head = heard if isinstance(heard, list) else []
             return first
         except BaseException:
-            if hedge is not None:
-                await hedge.cancel()
+            await hedge.cancel()
             raise
         if isinstance(heard, list):
-            if hedge is not None:
-                await hedge.cancel()
+            await hedge.cancel()
             self._head = heard
             return first
         return await self._without_first(first, heard, hedge)
 
-    async def _without_first(self, first: Attempt, fault: Fault, hedge: Hedge | None) -> Attempt | None:
+    async def _without_first(self, first: Attempt, fault: Fault, hedge: Hedge) -> Attempt | None:
         """The first attempt failed: its hedge may still speak."""
-        heard = await hedge.outcome() if hedge is not None else None
-        second = hedge.second if hedge is not None else None
+        heard, second = await hedge.outcome(), hedge.second
         if second is None or heard is None:
             await self._after(first, fault)
             return None
@@ -196,15 +194,16 @@ class Exchange:
         self._head = heard
         return second
 
-    def _hedge(self, first: Attempt) -> Hedge | None:
-        """A hedge in waiting, where one may be needed and has not been used."""
-        delay = late_after(first.state)
-        if delay is None or self._hedged or self._ticket.plan.selection.names:
-            return None
-        return Hedge(first, delay, lambda: self._second(first.state), self._hear)
+    def _hedge(self, first: Attempt) -> Hedge:
+        """A hedge in waiting."""
+        return Hedge(first, late_after(first.state) or _LATE_SECONDS, lambda: self._second(first.state), self._hear)
 
     def _second(self, first: DeploymentState) -> Attempt | None:
+        """The first one is late: others are warned, and a second one starts where that is wise."""
         engine = self._engine
+        engine.pool.is_late(first)
+        if late_after(first) is None or self._hedged or self._ticket.plan.preferred:
+            return None
         picked = engine.room.pick_spare(self._ticket, first, self._settings.hedge_quota_share)
         if picked is None:
             return None

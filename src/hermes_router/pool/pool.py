@@ -96,6 +96,11 @@ class Pool:
         state.model.errors += 0.2 * (1 - state.model.errors)
         self.version += 1
 
+    def is_late(self, state: DeploymentState) -> None:
+        """Its first word is overdue: until it has spoken, others go first."""
+        state.model.errors += 0.3 * (1 - state.model.errors)
+        self.version += 1
+
     def learn_unable(self, state: DeploymentState, ability: Ability) -> None:
         state.model.unable |= ability
         self._learned(state.model)
