@@ -8,7 +8,7 @@ import http.client
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from openai import AsyncOpenAI, OpenAI
 
 from hermes_router.server.app import App
 from hermes_router.server.compose import make_app, make_world
+from hermes_router.server.http import Message, Receive, Scope, Send
 from hermes_router.server.run import Server, listen
 from hermes_router.server.runtime import Runtime
 from hermes_router.storage.base import StateStore
@@ -26,6 +27,8 @@ from hermes_router.storage.memory import MemoryStore
 from hermes_router.transport.base import Transport
 
 from .configured import load_from
+from .grammar import check_anthropic_stream
+from .openai_grammar import check_openai_stream
 from .upstream import Upstream
 
 KEY = "sk-router-1"
@@ -52,6 +55,8 @@ class Router:
         self.app = app
         self.port = port
         self.url = f"http://127.0.0.1:{port}"
+        self.streams: list[tuple[str, bytes]] = []
+        """Every event stream that was sent to its end, by path. All are checked when the router stops."""
         self._clients: list[Callable[[], object]] = []
 
     @property
@@ -121,9 +126,36 @@ class Router:
 
     _loop: asyncio.AbstractEventLoop
 
+    def check_streams(self) -> None:
+        """Raises AssertionError at the first that breaks its API's grammar."""
+        for path, raw in self.streams:
+            (check_anthropic_stream if path == "/v1/messages" else check_openai_stream)(raw)
+
     def close(self) -> None:
         for close in self._clients:
             close()
+
+
+def _keeping(one: Router) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
+    """The application, its event streams kept."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        parts: list[bytes] = []
+        is_stream = False
+
+        async def keep(message: Message) -> None:
+            nonlocal is_stream
+            if message["type"] == "http.response.start":
+                is_stream = any(value.startswith(b"text/event-stream") for _, value in message["headers"])
+            elif is_stream:
+                parts.append(message["body"])
+                if not message.get("more_body"):
+                    one.streams.append((scope["path"], b"".join(parts)))
+            await send(message)
+
+        await one.app(scope, receive, keep)
+
+    return app
 
 
 class _ThreadServer(Server):
@@ -166,6 +198,7 @@ def router(
     one = Router(app, listener.getsockname()[1])
     ready = threading.Event()
     server = _ThreadServer(app, ready.set)
+    server.config.app = _keeping(one)
     thread = threading.Thread(target=_run, args=(server, listener, one, ready), daemon=True)
     thread.start()
     assert ready.wait(_PATIENCE)
@@ -176,7 +209,8 @@ def router(
         one.close()
         one.call(server.tell)
         thread.join(_PATIENCE)
-        assert not thread.is_alive(), "the router did not stop"
+    assert not thread.is_alive(), "the router did not stop"
+    one.check_streams()
 
 
 def _run(server: Server, listener: socket.socket, one: Router, ready: threading.Event) -> None:

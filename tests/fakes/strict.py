@@ -239,7 +239,7 @@ def _content(content: Any, where: str, *, pictures: bool) -> None:
 def check_anthropic(body: Table, headers: dict[str, str]) -> None:
     """Raises Wrong."""
     _require("anthropic-version" in headers, "anthropic-version: header is required")
-    _require("authorization" not in headers or "x-api-key" not in headers, "one credential only")
+    _require("x-api-key" in headers or "authorization" in headers, "x-api-key header is required")
     unknown = body.keys() - _ANTHROPIC
     _require(not unknown, f"{sorted(unknown)}: Extra inputs are not permitted")
     _require(type(body.get("max_tokens")) is int and body["max_tokens"] > 0, "max_tokens: Field required")

@@ -51,7 +51,7 @@ def _made(schema: Any, name: str) -> Any:
 
 def words(text: str) -> list[str]:
     """Joined they are the text."""
-    return re.findall(r"\s*\S+", text)
+    return re.findall(r"\s*\S+\s*$|\s*\S+", text)
 
 
 def _cut(text: str, most: int, stops: list[str]) -> tuple[str, str, str | None]:

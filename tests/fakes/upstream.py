@@ -340,10 +340,11 @@ class Upstream:
             seen.answered = peer.kept
         finally:
             watch.cancel()
+            (early,) = await asyncio.gather(watch, return_exceptions=True)
             self._tell()
         if not peer.kept or peer.left.is_set():
             return None
-        return watch.result() if watch.done() and not watch.cancelled() else b""
+        return early if isinstance(early, bytes) else b""
 
     def _note(self, seen: Seen) -> Step:
         with self._news:
