@@ -2,48 +2,38 @@
 
 from __future__ import annotations
 
-import json
-import os
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-
+from fakes.recordings import Record, catalogue_name, everything, needs_recordings
 from hermes_router.catalogue.load import load_builtin
 from hermes_router.catalogue.schema import ModelSpec, ProviderSpec, Quirks
 from hermes_router.core.faults import Fault
 from hermes_router.wires.base import Target
 from hermes_router.wires.classify import classify
 
-pytestmark = [
-    pytest.mark.recordings,
-    pytest.mark.skipif("RECORDINGS_DIR" not in os.environ, reason="RECORDINGS_DIR names no folder of recordings"),
-]
+pytestmark = needs_recordings
 
 NOW = 1_790_000_000.0
 EXPECTED: dict[str, list[list[Any]]] = tomllib.loads(
     Path(__file__).with_name("expected_errors.toml").read_text(encoding="utf-8")
 )
-CATALOGUE_NAMES = {"nvidia_nim": "nvidia", "moonshot": "kimi", "chatgpt_codex": "codex"}
 
 
-def recorded_errors() -> Iterator[dict[str, Any]]:
-    for path in sorted(Path(os.environ["RECORDINGS_DIR"]).glob("*.jsonl")):
-        with path.open(encoding="utf-8") as lines:
-            records = (json.loads(line) for line in lines)
-            yield from (record for record in records if record["response"]["status"] >= 400)
+def recorded_errors() -> Iterator[Record]:
+    return (record for record in everything() if record["response"]["status"] >= 400)
 
 
-def expectation(record: dict[str, Any]) -> list[Any] | None:
+def expectation(record: Record) -> list[Any] | None:
     response = record["response"]
     rows = EXPECTED.get(record["provider"], [])
     return next((row for row in rows if row[0] == response["status"] and row[1] in response["body"]), None)
 
 
-def read(record: dict[str, Any], spec: ProviderSpec) -> Fault:
+def read(record: Record, spec: ProviderSpec) -> Fault:
     target = Target(
         name=record["provider"], provider=spec, model=ModelSpec(id="m"), quirks=Quirks(), base_url="http://127.0.0.1:1"
     )
@@ -51,7 +41,7 @@ def read(record: dict[str, Any], spec: ProviderSpec) -> Fault:
     return classify(target, response["status"], response["headers"], response["body"].encode(), NOW)
 
 
-def wrong(record: dict[str, Any], fault: Fault, *, own: bool) -> str | None:
+def wrong(record: Record, fault: Fault, *, own: bool) -> str | None:
     """What of the expectation the fault misses, None where it meets it."""
     row = expectation(record)
     if row is None:
@@ -64,19 +54,23 @@ def wrong(record: dict[str, Any], fault: Fault, *, own: bool) -> str | None:
     return None if found == expected else f"{record['id']}: {found} for {expected}"
 
 
-def test_recorded_error_means_the_same_without_any_row_of_its_provider():
+def test_recorded_error_means_the_same_without_any_row_of_its_provider(tally):
     records = list(recorded_errors())
+    tally["error responses classified"] = len(records)
     mistakes = [why for record in records if (why := wrong(record, read(record, ProviderSpec()), own=False))]
     assert records
     assert mistakes == []
 
 
-def test_recorded_error_means_the_same_with_the_catalogue_s_rows():
+def test_recorded_error_means_the_same_with_the_catalogue_s_rows(tally):
     catalogue = load_builtin()
     mistakes = []
     for record in recorded_errors():
-        spec = catalogue.get(CATALOGUE_NAMES.get(record["provider"], record["provider"]))
-        if spec is not None and (why := wrong(record, read(record, spec), own=True)):
+        spec = catalogue.get(catalogue_name(record))
+        if spec is None:
+            continue
+        tally["error responses classified with the rows of a catalogue provider"] += 1
+        if (why := wrong(record, read(record, spec), own=True)) is not None:
             mistakes.append(why)
     assert mistakes == []
 
