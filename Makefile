@@ -6,7 +6,7 @@ PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test test-recordings check lint types format startup lock clean venv venv-dev
+.PHONY: help run test test-recordings check lint types format startup bench bench-table lock clean venv venv-dev
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -35,6 +35,12 @@ format: venv-dev ## rewrite the code as ruff wants it
 
 startup: venv ## print the time from start to /ready, and idle memory
 	$(BIN)/python scripts/startup.py $(ARGS)
+
+bench: venv ## measure what the router costs (Linux, cc, nginx; ARGS=--quick: 1 minute)
+	$(BIN)/python bench/run.py $(ARGS)
+
+bench-table: venv ## print the table of the last bench
+	@$(BIN)/python bench/run.py --table bench/results.json
 
 lock: ## resolve the dependencies again (ARGS=--upgrade: take the newest)
 	@sh scripts/lock.sh $(ARGS)
