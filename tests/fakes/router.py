@@ -26,13 +26,20 @@ from hermes_router.storage.base import StateStore
 from hermes_router.storage.memory import MemoryStore
 from hermes_router.transport.base import Transport
 
+from .completions_grammar import check_completions_stream
 from .configured import load_from
 from .grammar import check_anthropic_stream
 from .openai_grammar import check_openai_stream
+from .responses_grammar import check_responses_stream
 from .upstream import Upstream
 
 KEY = "sk-router-1"
 _PATIENCE = 20.0
+_CHECKS: dict[str, Callable[[bytes], object]] = {
+    "/v1/messages": check_anthropic_stream,
+    "/v1/responses": check_responses_stream,
+    "/v1/completions": check_completions_stream,
+}
 
 
 class Reply:
@@ -129,7 +136,7 @@ class Router:
     def check_streams(self) -> None:
         """Raises AssertionError at the first that breaks its API's grammar."""
         for path, raw in self.streams:
-            (check_anthropic_stream if path == "/v1/messages" else check_openai_stream)(raw)
+            _CHECKS.get(path, check_openai_stream)(raw)
 
     def close(self) -> None:
         for close in self._clients:

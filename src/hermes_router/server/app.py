@@ -18,9 +18,11 @@ from ..dialects.base import Dialect
 from ..dialects.openai_chat import OpenAIChat
 from .http import Call, CallerLeft, Header, Receive, Scope, Send, Watch, header
 from .routes.chat import chat
+from .routes.completions import completions
 from .routes.embeddings import embeddings
 from .routes.health import health, ready
 from .routes.models import list_models, one_model
+from .routes.responses import kept_response, responses
 from .runtime import Runtime
 from .streams import internal
 
@@ -32,7 +34,7 @@ ANTHROPIC = AnthropicMessages()
 
 
 class Route(msgspec.Struct, frozen=True):
-    """One path and method. ``key``: whose key opens it."""
+    """One path and its methods (as an ``allow`` header lists them). ``key``: whose key opens it."""
 
     method: str
     handler: Handler
@@ -47,12 +49,17 @@ def _chat(dialect: Dialect) -> Handler:
 ROUTES: dict[str, Route] = {
     "/v1/chat/completions": Route("POST", _chat(OPENAI)),
     "/v1/messages": Route("POST", _chat(ANTHROPIC), ANTHROPIC),
+    "/v1/responses": Route("POST", responses),
+    "/v1/completions": Route("POST", completions),
     "/v1/embeddings": Route("POST", embeddings),
     "/v1/models": Route("GET", list_models),
     "/health": Route("GET", health, key=""),
     "/ready": Route("GET", ready, key=""),
 }
-PREFIXES: dict[str, Route] = {"/v1/models/": Route("GET", one_model)}
+PREFIXES: dict[str, Route] = {
+    "/v1/models/": Route("GET", one_model),
+    "/v1/responses/": Route("GET, DELETE", kept_response),
+}
 
 
 class App:
@@ -121,7 +128,8 @@ def _route(call: Call) -> Route:
         route = next((one for prefix, one in PREFIXES.items() if call.path.startswith(prefix)), None)
     if route is None:
         raise NotFound(f"There is no {call.path} here. Known: {', '.join(ROUTES)}.", code="unknown_url")
-    if call.method != route.method and not (call.method == "HEAD" and route.method == "GET"):
+    methods = route.method.split(", ")
+    if call.method not in methods and not (call.method == "HEAD" and "GET" in methods):
         raise MethodNotAllowed(f"{call.path} takes {route.method}, not {call.method}.", headers={"allow": route.method})
     return route
 

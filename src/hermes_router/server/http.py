@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
 from ..core.errors import TooLarge
+from ..engine.records import RequestRecord
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -28,9 +29,10 @@ class CallerLeft(Exception):
 
 
 class Call:
-    """One HTTP request. ``id`` goes into every response; ``caller`` is set once the key was checked."""
+    """One HTTP request. ``id`` goes into every response, and so do the headers of ``also``; ``caller`` is set once the
+    key was checked."""
 
-    __slots__ = ("_headers", "_receive", "_send", "caller", "id", "method", "path", "scope", "started")
+    __slots__ = ("_headers", "_receive", "_send", "also", "caller", "id", "method", "path", "reading", "record", "scope", "started")
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
         self.scope = scope
@@ -38,7 +40,10 @@ class Call:
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self.caller = ""
+        self.also: list[Header] = []
+        self.reading = False
         self.started = False
+        self.record: RequestRecord | None = None
         self._receive = receive
         self._send = send
         self._headers: dict[str, str] | None = None
@@ -52,6 +57,13 @@ class Call:
 
     async def body(self, limit: int) -> bytes:
         """The request body. Raises TooLarge as soon as that is certain, CallerLeft."""
+        self.reading = True
+        try:
+            return await self._body(limit)
+        finally:
+            self.reading = False
+
+    async def _body(self, limit: int) -> bytes:
         stated = self.headers.get("content-length")
         if stated is not None and stated.isdigit() and int(stated) > limit:
             raise _too_large(limit)
@@ -72,7 +84,7 @@ class Call:
     async def start(self, status: int, headers: Iterable[Header]) -> None:
         """Send the head of a response."""
         self.started = True
-        all_headers = [(b"x-hermes-request-id", self.id.encode()), *headers]
+        all_headers = [(b"x-hermes-request-id", self.id.encode()), *headers, *self.also]
         await self._send({"type": "http.response.start", "status": status, "headers": all_headers})
 
     async def write(self, data: bytes, *, more: bool = True) -> None:
@@ -112,7 +124,7 @@ class Watch:
         task = asyncio.current_task()
         assert task is not None
         self._task = task
-        self._timer = asyncio.get_running_loop().call_later(_WATCH_AFTER_SECONDS, self._listen)
+        self._arm()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -123,7 +135,13 @@ class Watch:
             self._task.uncancel()
             raise CallerLeft from None
 
+    def _arm(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(_WATCH_AFTER_SECONDS, self._listen)
+
     def _listen(self) -> None:
+        if self._call.reading:  # whoever reads the body hears of a leaving too, and must miss no part of it
+            self._arm()
+            return
         self._listener = asyncio.get_running_loop().create_task(self._wait())
 
     async def _wait(self) -> None:

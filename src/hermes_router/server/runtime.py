@@ -16,6 +16,7 @@ from ..settings import Settings
 from ..transport.base import Transport
 from .auth import Keys
 from .http import Call
+from .responses_store import ResponseStore
 
 
 class Runtime:
@@ -27,6 +28,7 @@ class Runtime:
         self.engine = Engine(pool, transport, clock)
         self.planner = Planner(pool)
         self.memory = Memory()
+        self.responses = ResponseStore()
         self.draining = False
         self.started_at = clock()
         self.log: deque[RequestRecord] = deque(maxlen=max(1, world.settings.request_log_size))
