@@ -6,6 +6,7 @@ import math
 
 from ..core.errors import CannotServe, Exhausted, Refused
 from ..core.faults import Fault, Kind
+from ..pool.states import DeploymentState
 from .room import Nobody
 
 _LISTED = 5
@@ -33,6 +34,12 @@ def exhausted(nobody: Nobody, now: float) -> Exhausted:
         details={"candidates": candidates},
         headers=headers,
     )
+
+
+def interrupted(state: DeploymentState, fault: Fault) -> Exhausted:
+    """The answer broke off and nobody could go on with it."""
+    what = fault.message or fault.kind.value
+    return Exhausted(f"The answer of {state.model.key} broke off: {what}.", code="stream_interrupted")
 
 
 def too_long(largest: int) -> CannotServe:

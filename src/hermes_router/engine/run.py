@@ -10,13 +10,15 @@ import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 
-from ..core.errors import Exhausted, RouterError
+from ..core.errors import RouterError
 from ..core.events import (
     Event,
     Failed,
+    Note,
     Usage,
 )
-from ..core.faults import Fault, Kind
+from ..core.faults import Fault, Kind, Scope
+from ..core.tokens import count_text
 from ..pool.pool import Pool
 from ..pool.states import DeploymentState
 from ..routing.needs import Needs
@@ -26,7 +28,8 @@ from .attempt import Attempt
 from .commit import emptiness, says_something, shows_thinking
 from .hedge import Hedge, late_after
 from .records import AttemptRecord, RequestRecord
-from .refusals import exhausted, refused, too_long
+from .refusals import exhausted, interrupted, refused, too_long
+from .resume import MOST, Sent, UsageSum, Way, way
 from .room import Nobody, Picked, Room, Ticket, Tried
 from .verdict import TABLE, Then, judge
 from .watchdog import Overtaken
@@ -35,6 +38,7 @@ from .work import Work
 _STAY_SECONDS = 3.0
 _STAY_PAUSE = 0.2
 _SAME_AGAIN = 2
+_CONTINUATIONS = 6
 _LATE_SECONDS = 4.0
 """A first word that takes longer is late where nobody knows what is usual."""
 
@@ -72,6 +76,9 @@ class Exchange:
         self._attempt: Attempt | None = None
         self._head: list[Event] = []
         self._doubt: Fault | None = None
+        self._sent = Sent()
+        self._spent = UsageSum()
+        self._patience = patience
         self._stayed = False
         self._hedged = False
         engine.open += 1
@@ -102,16 +109,21 @@ class Exchange:
         """Events in the order and the lumps they came in."""
         attempt = self._attempt
         assert attempt is not None
-        head, self._head = self._head, []
-        if head:
-            yield head
-        while events := await attempt.read():
-            last = events[-1]
-            if isinstance(last, Failed):
-                if events[:-1]:
-                    yield events[:-1]
-                await self._broke_off(attempt, last.fault)
-            yield events
+        events, self._head = self._head, []
+        while True:
+            fault = None
+            if events and isinstance(events[-1], Failed):
+                fault, events = events[-1].fault, events[:-1]
+            if events:
+                self._sent.note(events)
+                yield self._with_all_usage(events) if self.record.resumes else events
+            if fault is not None:
+                attempt = await self._resume(attempt, fault)
+                events, self._head = self._head, []
+                continue
+            events = await attempt.read()
+            if not events:
+                break
         await self._finished(attempt)
 
     async def close(self) -> None:
@@ -139,7 +151,7 @@ class Exchange:
         self.record.waited += max(0.0, engine.clock() - asked)
         return self._attempt_at(picked)
 
-    def _attempt_at(self, picked: Picked) -> Attempt:
+    def _attempt_at(self, picked: Picked, work: Work | None = None) -> Attempt:
         state = picked.state
         record = AttemptRecord(
             provider=state.provider.key,
@@ -150,7 +162,7 @@ class Exchange:
         self.record.attempts.append(record)
         engine = self._engine
         return Attempt(
-            self._work,
+            work or self._work,
             state,
             picked.lease,
             ledger=engine.pool.ledger,
@@ -231,6 +243,8 @@ class Exchange:
                 return last.fault
             if not self._whole and self._commits(events):
                 return held
+        if self._sent.anything:  # the rest of an answer may be empty
+            return held
         return emptiness(held) or held
 
     def _commits(self, events: list[Event]) -> bool:
@@ -287,16 +301,71 @@ class Exchange:
         self._stayed = passing
         return passing
 
-    async def _broke_off(self, attempt: Attempt, fault: Fault) -> None:
-        attempt.settle(fault)
-        state = attempt.state
-        judge(fault, state, self._work.needs, self._engine.pool, self._engine.clock(), cost=self._work.cost(state))
-        await attempt.close(fault)
+    async def _resume(self, broken: Attempt, fault: Fault) -> Attempt:
+        """Another attempt goes on where this one broke off; what it says first is in ``_head``. Raises Exhausted."""
+        self._judge(broken, fault)
+        await broken.close(fault)
         self._engine.room.changed()
-        what = fault.message or fault.kind.value
-        error = Exhausted(f"The answer of {state.model.key} broke off: {what}.", code="stream_interrupted")
-        self.record.error = error.code
+        error = interrupted(broken.state, fault)
+        said = self._sent.text
+        self._spent.add(broken.usage or self._guess(said))
+        if not self._may_resume():
+            raise error
+        unjoined = 0
+        self._ticket.work = self._work.resumed(said, Way.REPEAT)
+        self._ticket.gives_up = self._engine.clock() + self._patience
+        for _ in range(_CONTINUATIONS):
+            attempt = await self._next_continuation(said, unjoined, error)
+            heard = await self._hear(attempt)
+            if isinstance(heard, list):
+                self.record.resumes += 1
+                self._adopt(attempt)
+                why = fault.kind.value
+                self._head = [Note(f"hermes-router resumed model={attempt.state.model.key} after={why}"), *heard]
+                return attempt
+            unjoined += heard.kind is Kind.MALFORMED and heard.scope is Scope.REQUEST
+            self._judge(attempt, heard)
+            await attempt.close(heard)
         raise error
+
+    async def _next_continuation(self, said: str, unjoined: int, error: RouterError) -> Attempt:
+        try:
+            picked = await self._engine.room.acquire(self._ticket)
+        except Nobody:
+            self.record.error = error.code
+            raise error from None
+        how = way(picked.state.target.quirks, unjoined, said)
+        attempt = self._attempt_at(picked, self._work.resumed(said, how))
+        attempt.record.resumed = True
+        return attempt
+
+    def _may_resume(self) -> bool:
+        return self._settings.stream_resume and self.record.resumes < MOST and self._work.resumable(self._sent)
+
+    def _judge(self, attempt: Attempt, fault: Fault) -> None:
+        """A failure after the answer had begun: it never stops the request, whatever the provider thought of it."""
+        engine, state, now = self._engine, attempt.state, self._engine.clock()
+        attempt.settle(fault)
+        judge(fault, state, attempt.work.needs, engine.pool, now, cost=attempt.work.cost(state))
+        tried = self._ticket.tried.setdefault(state.key, Tried())
+        if fault.kind not in (Kind.RATE_LIMITED, Kind.QUOTA_EXHAUSTED):
+            tried.times += 1
+        tried.again_at = now + 2.0 * tried.times if TABLE[fault.kind].again else math.inf
+        tried.why = fault.message or fault.kind.value
+
+    def _guess(self, said: str) -> Usage:
+        return Usage(input=self._work.needs.input, output=count_text(said), known=False)
+
+    def _with_all_usage(self, events: list[Event]) -> list[Event]:
+        """The same events, the usage of the earlier attempts added."""
+        out: list[Event] = []
+        for event in events:
+            if isinstance(event, Usage):
+                self._spent.add(event)
+                out.append(self._spent.total or event)
+            else:
+                out.append(event)
+        return out
 
     async def _finished(self, attempt: Attempt) -> None:
         await attempt.close()
@@ -307,8 +376,9 @@ class Exchange:
             latency.first_event(attempt.first_event)
             latency.generated(*attempt.speed())
         self._engine.room.changed()
-        if attempt.usage is not None:
-            _add(self.record, attempt.usage)
+        spent = self._spent.total if self.record.resumes else attempt.usage
+        if spent is not None:
+            _add(self.record, spent)
 
     def _exhausted(self, nobody: Nobody) -> RouterError:
         if self._doubt is not None:

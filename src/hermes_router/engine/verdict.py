@@ -126,7 +126,7 @@ def _learn(fault: Fault, state: DeploymentState, needs: Needs, pool: Pool, now: 
             if not fault.field or fault.field in _CANNOT_LEAVE_OUT or fault.field in state.model.dropped:
                 return Then.OTHERS_ONCE
             pool.learn_refused_field(state, fault.field)
-        case Kind.MALFORMED:
+        case Kind.MALFORMED if fault.scope is not Scope.REQUEST:
             _strike(fault, state, pool, now)
         case _:
             pass

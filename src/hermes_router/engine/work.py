@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
 
 from ..core.request import EmbeddingRequest, Request
+from ..core.tokens import count_text
 from ..pool.states import DeploymentState
 from ..routing.needs import Needs
 from ..settings import Settings
@@ -14,7 +16,10 @@ from ..transport.base import HttpRequest
 from ..wires.base import Reader
 from .budget import cost, output_budget, reserve
 from .deadlines import Deadlines, deadlines
+from .resume import Sent, Way, ask, can_resume, joining
+from .schemas import SchemaAnswer
 from .screens import OutputCap, Screen
+from .texttools import text_calls
 from .toolcalls import WholeCalls
 
 _ONE_PIECE_SECONDS = 4.0
@@ -38,16 +43,27 @@ class Work(Protocol):
 
     def screens(self, state: DeploymentState) -> list[Screen]: ...
 
+    def resumable(self, sent: Sent) -> bool:
+        """Whether somebody else can go on from what was sent."""
+        ...
+
+    def resumed(self, said: str, how: Way) -> Work:
+        """The work of going on after ``said``; only where it is resumable."""
+        ...
+
 
 class ChatWork:
     """A chat request. It is streamed from the provider wherever it may take long, whoever asked: only a stream shows
     that something is still coming."""
 
-    def __init__(self, request: Request, needs: Needs, settings: Settings) -> None:
+    def __init__(
+        self, request: Request, needs: Needs, settings: Settings, joining: Callable[[], Screen] | None = None
+    ) -> None:
         self.request = request
         self.needs = needs
         self.shows_reasoning = request.stream and request.thinking.show
         self._settings = settings
+        self._joining = joining
 
     def cost(self, state: DeploymentState) -> int:
         return cost(self.request, self.needs, state, self._settings)
@@ -68,12 +84,27 @@ class ChatWork:
         return deadlines(state, self._settings, extra=_ONE_PIECE_SECONDS if alone else 0.0)
 
     def screens(self, state: DeploymentState) -> list[Screen]:
+        request, settings = self.request, self._settings
         screens: list[Screen] = []
-        if self.request.tools and self._settings.tool_calls == "whole":
-            screens.append(WholeCalls(self.request.tools))
-        if self.request.max_output and reserve(self.request, state, self._settings):
-            screens.append(OutputCap(self.request.max_output))
+        if request.tools and settings.tool_calls_from_text and self._joining is None:
+            screens += [screen for screen in (text_calls(request),) if screen is not None]
+        if request.tools and settings.tool_calls == "whole":
+            screens.append(WholeCalls(request.tools))
+        if request.response_format and not request.stream:
+            screens.append(SchemaAnswer(request.response_format))
+        if self._joining is not None:
+            screens.append(self._joining())
+        if request.max_output and reserve(request, state, settings):
+            screens.append(OutputCap(request.max_output))
         return screens
+
+    def resumable(self, sent: Sent) -> bool:
+        return can_resume(self.request, sent)
+
+    def resumed(self, said: str, how: Way) -> ChatWork:
+        request = ask(self.request, said, how)
+        needs = msgspec.structs.replace(self.needs, input=self.needs.input + count_text(said))
+        return ChatWork(request, needs, self._settings, lambda: joining(said, how))
 
     def _comes_in_one_piece(self, state: DeploymentState) -> bool:
         request, target = self.request, state.deployment.target
@@ -108,3 +139,9 @@ class EmbedWork:
 
     def screens(self, state: DeploymentState) -> list[Screen]:
         return []
+
+    def resumable(self, sent: Sent) -> bool:
+        return False
+
+    def resumed(self, said: str, how: Way) -> EmbedWork:
+        return self
