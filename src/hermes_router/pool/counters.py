@@ -20,7 +20,9 @@ MINUTE = 60.001
 EDGE = 0.5
 """Seconds around a calendar's reset in which a call may count for either side, and is counted for both."""
 EXACT_ENTRIES = 256
-"""A longer minute is stored in steps of a second."""
+"""Calls of a window that are kept one by one; with more than this in it, later ones are kept in steps."""
+STEP = 0.25
+"""Seconds. A call in a step counts as made at its end, so it never comes back too early."""
 
 Ref = list[float] | float
 """Where a counter keeps an amount: an entry of a rolling one, the start of a calendar's period."""
@@ -50,7 +52,8 @@ class Rolling:
         if now >= self.next:
             self.roll(now)
         self.used += amount
-        grain, entries = self.grain, self.entries
+        entries = self.entries
+        grain = self.grain or (STEP if len(entries) > EXACT_ENTRIES else 0.0)
         at = (now // grain + 1) * grain if grain else now
         if entries:
             last = entries[-1]
@@ -103,12 +106,7 @@ class Rolling:
         self.used, self.next = 0.0, math.inf
 
     def dump(self) -> dict[str, Any]:
-        if self.grain or len(self.entries) <= EXACT_ENTRIES:
-            return {"entries": [list(entry) for entry in self.entries]}
-        coarse: dict[float, float] = {}
-        for at, n in self.entries:
-            coarse[math.ceil(at)] = coarse.get(math.ceil(at), 0) + n
-        return {"entries": [[at, n] for at, n in coarse.items()]}
+        return {"entries": [list(entry) for entry in self.entries]}
 
     def load(self, state: dict[str, Any]) -> None:
         self.entries = deque([float(at), float(n)] for at, n in state.get("entries", ()))
