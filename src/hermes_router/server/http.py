@@ -32,7 +32,20 @@ class Call:
     """One HTTP request. ``id`` goes into every response, and so do the headers of ``also``; ``caller`` is set once the
     key was checked."""
 
-    __slots__ = ("_headers", "_receive", "_send", "also", "caller", "id", "method", "path", "reading", "record", "scope", "started")
+    __slots__ = (
+        "_headers",
+        "_receive",
+        "_send",
+        "also",
+        "caller",
+        "id",
+        "method",
+        "path",
+        "reading",
+        "record",
+        "scope",
+        "started",
+    )
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
         self.scope = scope
@@ -68,18 +81,14 @@ class Call:
         if stated is not None and stated.isdigit() and int(stated) > limit:
             raise _too_large(limit)
         message = await self._part()
-        data: bytes = message.get("body", b"")
-        if not message.get("more_body"):
-            if len(data) > limit:
-                raise _too_large(limit)
-            return data
-        whole = bytearray(data)
-        while message.get("more_body"):
+        whole: bytes | bytearray = message.get("body", b"")
+        while len(whole) <= limit:
+            if not message.get("more_body"):
+                return bytes(whole)
             message = await self._part()
+            whole = bytearray(whole) if isinstance(whole, bytes) else whole
             whole += message.get("body", b"")
-            if len(whole) > limit:
-                raise _too_large(limit)
-        return bytes(whole)
+        raise _too_large(limit)
 
     async def start(self, status: int, headers: Iterable[Header]) -> None:
         """Send the head of a response."""
