@@ -138,4 +138,7 @@ async def _refuse(call: Call, dialect: Dialect, error: RouterError) -> None:
     headers: list[Header] = [header(name, value) for name, value in error.headers.items()]
     if isinstance(error, Unauthorized):
         headers.append((b"www-authenticate", b"Bearer"))
+    if call.record is not None:
+        call.record.status, call.record.error = error.status, error.code
+        headers.append(header("x-hermes-attempts", len(call.record.attempts)))
     await call.reply(error.status, dialect.error(error, call.id), headers)

@@ -53,9 +53,10 @@ class Runtime:
 
     def record(self, call: Call, endpoint: str, asked: str, *, stream: bool) -> RequestRecord:
         """The record of a request that begins now."""
-        return RequestRecord(
+        record = call.record = RequestRecord(
             id=call.id, at=self.clock(), endpoint=endpoint, asked=asked, caller=call.caller, stream=stream
         )
+        return record
 
     def finished(self, record: RequestRecord) -> None:
         """Keep the record."""
