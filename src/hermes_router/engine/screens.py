@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from ..core.events import Event, Failed, Finish, FinishReason, TextDelta, ToolCallDelta, ToolCallStart
+from ..core.events import Event, Failed, Finish, FinishReason, TextDelta, ToolCallDelta, ToolCallStart, Vectors
 from ..core.faults import Fault, Kind, Scope
 from ..core.tokens import count_text
 
@@ -55,6 +55,19 @@ class OutputCap:
     def over(self) -> bool:
         """The answer was cut here: nothing more is needed of the provider."""
         return self._over
+
+
+class VectorCount:
+    """Refuses an answer that has not one vector for each input."""
+
+    def __init__(self, inputs: int) -> None:
+        self._inputs = inputs
+
+    def feed(self, events: list[Event]) -> list[Event]:
+        for event in events:
+            if isinstance(event, Vectors) and len(event.vectors) != self._inputs:
+                return [malformed(f"it gave {len(event.vectors)} vectors for {self._inputs} inputs")]
+        return events
 
 
 def malformed(message: str) -> Failed:

@@ -18,7 +18,7 @@ from .budget import cost, output_budget, reserve
 from .deadlines import Deadlines, deadlines
 from .resume import Sent, Way, ask, can_resume, joining
 from .schemas import SchemaAnswer
-from .screens import OutputCap, Screen
+from .screens import OutputCap, Screen, VectorCount
 from .texttools import text_calls
 from .toolcalls import WholeCalls
 
@@ -138,7 +138,7 @@ class EmbedWork:
         return deadlines(state, self._settings, extra=_ONE_PIECE_SECONDS + self.needs.input / 1000)
 
     def screens(self, state: DeploymentState) -> list[Screen]:
-        return []
+        return [VectorCount(len(self.request.inputs))]
 
     def resumable(self, sent: Sent) -> bool:
         return False
