@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 import socket
@@ -18,6 +19,8 @@ from .compose import make_app, make_world
 
 _BACKLOG = 4096
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_RELOAD: signal.Signals | None = getattr(signal, "SIGHUP", None)
+"""Windows has none."""
 
 
 Announce = Callable[[World, str, int], None]
@@ -27,11 +30,21 @@ def serve(loaded: Loaded, announce: Announce) -> None:
     """Returns when the server has stopped. ``announce`` is called with the World, the host and the port bound, once
     requests are taken. Raises SettingsError where it cannot start."""
     logging.basicConfig(level=loaded.settings.log_level, format="%(asctime)s %(levelname)s %(message)s")
+    if loaded.settings.log_level == "INFO":
+        logging.getLogger("uvicorn").setLevel(logging.WARNING)  # it tells what the welcome tells better
     world = make_world(loaded)
     app = make_app(world)
     listener = listen(world.settings.host, world.settings.port)
     host, port = world.settings.host, listener.getsockname()[1]
     Server(app, lambda: announce(world, host, port)).run(sockets=[listener])
+
+
+def settle_memory() -> None:
+    """What has been built by now stays: the collector need not look at it again, and the rest less often than a
+    program that makes few objects should. A full collection over everything would hold up every open stream."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -65,6 +78,7 @@ class Server(uvicorn.Server):
                 lifespan="on",
                 log_config=None,
                 access_log=False,
+                proxy_headers=False,  # nobody here asks for the caller's address
                 server_header=False,
                 backlog=_BACKLOG,
                 timeout_graceful_shutdown=max(1, round(app.runtime.settings.drain_seconds)),
@@ -75,6 +89,7 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
+            settle_memory()
             self._on_ready()
 
     @contextlib.contextmanager
@@ -83,10 +98,18 @@ class Server(uvicorn.Server):
         for one in _SIGNALS:
             with contextlib.suppress(NotImplementedError):  # Windows: KeyboardInterrupt ends it there
                 loop.add_signal_handler(one, self._told_to_stop)
+        if _RELOAD is not None:
+            loop.add_signal_handler(_RELOAD, self._told_to_reload)
         yield
+        if _RELOAD is not None:
+            loop.remove_signal_handler(_RELOAD)
         for one in _SIGNALS:
             with contextlib.suppress(NotImplementedError):
                 loop.remove_signal_handler(one)
+
+    def _told_to_reload(self) -> None:
+        if self._app.runtime.live is not None:
+            self._app.runtime.live.reload_soon()
 
     def _told_to_stop(self) -> None:
         self.force_exit = self.should_exit
