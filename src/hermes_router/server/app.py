@@ -17,12 +17,16 @@ from ..dialects.anthropic import AnthropicMessages
 from ..dialects.base import Dialect
 from ..dialects.openai_chat import OpenAIChat
 from .http import Call, CallerLeft, Header, Receive, Scope, Send, Watch, header
+from .routes.admin import METHODS, admin
 from .routes.chat import chat
 from .routes.completions import completions
 from .routes.embeddings import embeddings
 from .routes.health import health, ready
+from .routes.logs import logs, one_log
 from .routes.models import list_models, one_model
 from .routes.responses import kept_response, responses
+from .routes.status import status
+from .routes.usage import usage
 from .runtime import Runtime
 from .streams import internal
 
@@ -53,11 +57,16 @@ ROUTES: dict[str, Route] = {
     "/v1/completions": Route("POST", completions),
     "/v1/embeddings": Route("POST", embeddings),
     "/v1/models": Route("GET", list_models),
+    "/v1/status": Route("GET", status, key="either"),
+    "/v1/usage": Route("GET", usage, key="either"),
+    "/v1/logs": Route("GET", logs, key="either"),
     "/health": Route("GET", health, key=""),
     "/ready": Route("GET", ready, key=""),
 }
 PREFIXES: dict[str, Route] = {
     "/v1/models/": Route("GET", one_model),
+    "/v1/logs/": Route("GET", one_log, key="either"),
+    "/admin/api/": Route(METHODS, admin, key="admin"),
     "/v1/responses/": Route("GET, DELETE", kept_response),
 }
 
@@ -92,21 +101,29 @@ class App:
             with Watch(call):
                 await route.handler(self.runtime, call)
         except CallerLeft:
+            self.runtime.left(call)
             log.debug("%s %s: the caller left", call.id, call.path)
         except RouterError as error:
+            self.runtime.refused(call, error)
             await _refuse(call, dialect, error)
         except asyncio.CancelledError:
             raise
         except Exception:
             log.exception("%s %s failed", call.id, call.path)
+            self.runtime.refused(call, internal(call.id))
             if not call.started:
                 await _refuse(call, dialect, internal(call.id))
 
     def _admit(self, route: Route, call: Call) -> None:
+        runtime, headers = self.runtime, call.headers
         if route.key == "caller":
-            call.caller = self.runtime.caller_keys.check(call.headers)
+            call.caller = runtime.caller_keys.check(headers)
+            if "POST" in route.method:
+                runtime.spend(call)
         elif route.key == "admin":
-            call.caller = self.runtime.admin_keys.check(call.headers)
+            call.caller = runtime.admin_keys.check(headers)
+        elif route.key == "either":
+            call.caller = runtime.admin_keys.find(headers) or runtime.caller_keys.check(headers)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:

@@ -5,22 +5,27 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 import msgspec
 
 from ..catalogue.load import load_builtin
+from ..limits.callers import Budgets
 from ..pool.build import build
 from ..pool.ledger import Ledger
 from ..pool.pool import Pool
 from ..pool.world import World
 from ..sandbox.load import load_sandbox
-from ..settings import Loaded, admin_key
+from ..settings import Loaded, Settings, admin_key
 from ..storage.base import StateStore
-from ..storage.sqlite import SqliteStore
+from ..storage.sqlite import SqliteStore, SqliteWriter
+from ..telemetry.database import SCHEMA, VERSION, Database
+from ..telemetry.telemetry import Telemetry
 from ..transport.base import HttpRequest, HttpResponse, Transport
 from ..transport.http1 import Http1Transport
 from .app import App
 from .keeper import Keeper
+from .reload import Live
 from .runtime import Runtime
 
 
@@ -61,22 +66,39 @@ def make_app(
     store: StateStore | None = None,
     transport: Transport | None = None,
     clock: Callable[[], float] = time.time,
+    database: Database | None = None,
 ) -> App:
-    """The application, with its state loaded; ``store`` and ``transport`` in place of the usual ones."""
-    pool = Pool(Ledger())
-    keeper = Keeper(pool, store or SqliteStore(world.settings.router_state_file), clock)
+    """The application, with its state loaded; ``store``, ``transport`` and ``database`` (of the request log) in place
+    of the usual ones. With a ``store`` and no ``database`` the log is kept in memory only."""
+    settings = world.settings
+    pool, budgets = Pool(Ledger()), Budgets()
+    if store is None and database is None:
+        database = SqliteWriter(log_file(settings), SCHEMA, VERSION)
+    telemetry = Telemetry(database, settings.request_log_size)
+    keeper = Keeper(pool, budgets, telemetry, store or SqliteStore(settings.router_state_file), clock)
     keeper.load()
     sender = transport or make_transport(world)
-    runtime = Runtime(world, pool, sender, clock)
+    runtime = Runtime(world, pool, sender, clock, telemetry=telemetry, budgets=budgets)
+    live = runtime.live = Live(runtime, world.loaded, make_world) if world.loaded is not None else None
 
     async def start() -> None:
         keeper.start()
+        if live is not None:
+            live.start()
 
     async def stop() -> None:
+        if live is not None:
+            live.stop()
         keeper.stop()
         await sender.aclose()
 
     return App(runtime, start, stop)
+
+
+def log_file(settings: Settings) -> Path:
+    """Where the request log and usage are kept: beside the state, under its name."""
+    state = settings.router_state_file
+    return state.with_name(f"{state.stem}-log{state.suffix}")
 
 
 def make_transport(world: World) -> Transport:

@@ -30,7 +30,7 @@ class CallerLeft(Exception):
 
 class Call:
     """One HTTP request. ``id`` goes into every response, and so do the headers of ``also``; ``caller`` is set once the
-    key was checked."""
+    key was checked, ``record`` once it is known what is asked."""
 
     __slots__ = (
         "_headers",

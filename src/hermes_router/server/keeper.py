@@ -1,4 +1,4 @@
-"""Keeps what was learned and spent: gathers changes twice a second and hands them to the store, which writes them."""
+"""Keeps what was learned, spent and served: gathers it twice a second and hands it to the stores, which write."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import asyncio
 import logging
 from collections.abc import Callable
 
+from ..limits.callers import Budgets
 from ..pool.pool import Pool
 from ..storage.base import StateStore
+from ..telemetry.telemetry import Telemetry
 
 log = logging.getLogger("hermes_router")
 
@@ -17,17 +19,22 @@ EVERY_SECONDS = 0.5
 class Keeper:
     """``start`` and ``stop`` run with the server. ``stop`` writes the last changes."""
 
-    def __init__(self, pool: Pool, store: StateStore, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, pool: Pool, budgets: Budgets, telemetry: Telemetry, store: StateStore, clock: Callable[[], float]
+    ) -> None:
         self._pool = pool
+        self._budgets = budgets
+        self._telemetry = telemetry
         self._store = store
         self._clock = clock
         self._timer: asyncio.TimerHandle | None = None
 
     def load(self) -> None:
         """Put back what was kept, before a World is adopted."""
-        rows = self._store.load()
+        rows, now = self._store.load(), self._clock()
         self._pool.load(rows)
-        self._pool.ledger.load(rows, self._clock())
+        self._pool.ledger.load(rows, now)
+        self._budgets.load(rows, now)
 
     def start(self) -> None:
         self._timer = asyncio.get_running_loop().call_later(EVERY_SECONDS, self._again)
@@ -38,13 +45,16 @@ class Keeper:
             self._timer = None
         self.save()
         self._store.close()
+        self._telemetry.close(self._clock())
 
     def save(self) -> None:
         """Hand over what changed; returns at once."""
-        rows = [*self._pool.ledger.changed(), *self._pool.changed(self._clock())]
+        now = self._clock()
+        rows = [*self._pool.ledger.changed(), *self._pool.changed(now), *self._budgets.changed(now)]
         if rows:
             self._store.save(rows)
+        self._telemetry.save(now)
 
     def _again(self) -> None:
+        self.start()  # first: one save that fails is not the last
         self.save()
-        self.start()

@@ -2,36 +2,61 @@
 
 from __future__ import annotations
 
+import math
 import secrets
-from collections import deque
 from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING
 
+from ..core.errors import CannotServe, Exhausted, NotFound, OverBudget, RouterError
 from ..engine.memory import Memory
 from ..engine.records import RequestRecord
 from ..engine.run import Engine
+from ..limits.callers import Budgets, CallerLimits
 from ..pool.pool import Pool, Roster
 from ..pool.world import World
-from ..routing.plan import Planner
+from ..routing.plan import Plan, Planner
 from ..settings import Settings
+from ..telemetry.requests import LEFT
+from ..telemetry.status import tier_rows
+from ..telemetry.story import Failure
+from ..telemetry.telemetry import Telemetry
 from ..transport.base import Transport
 from .auth import Keys
 from .http import Call
 from .responses_store import ResponseStore
 
+if TYPE_CHECKING:
+    from .reload import Live
+
+_SPEAKING = (Exhausted, CannotServe, NotFound, OverBudget)
+"""Errors whose message is ours alone and quotes nothing of the request."""
+
 
 class Runtime:
-    """``clock`` is wall-clock seconds. ``draining``: no new requests are wanted."""
+    """``clock`` is wall-clock seconds. ``draining``: no new requests are wanted. ``live``: what keeps the configuration
+    up to date; None where it was not read from files."""
 
-    def __init__(self, world: World, pool: Pool, transport: Transport, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        world: World,
+        pool: Pool,
+        transport: Transport,
+        clock: Callable[[], float],
+        *,
+        telemetry: Telemetry | None = None,
+        budgets: Budgets | None = None,
+    ) -> None:
         self.clock = clock
         self.pool = pool
         self.engine = Engine(pool, transport, clock)
         self.planner = Planner(pool)
         self.memory = Memory()
         self.responses = ResponseStore()
+        self.telemetry = telemetry or Telemetry()
+        self.budgets = budgets or Budgets()
+        self.live: Live | None = None
         self.draining = False
         self.started_at = clock()
-        self.log: deque[RequestRecord] = deque(maxlen=max(1, world.settings.request_log_size))
         self._prefix = secrets.token_hex(5)
         self._count = 0
         self.adopt(world)
@@ -39,8 +64,16 @@ class Runtime:
     def adopt(self, world: World) -> None:
         """Serve from this World from now on; requests under way finish on the one they began with."""
         self.roster: Roster = self.pool.adopt(world)
-        self.caller_keys = Keys(world.settings.proxy_api_keys, "PROXY_API_KEYS")
-        self.admin_keys = Keys((world.settings.admin_api_key,), "ADMIN_API_KEY")
+        settings = world.settings
+        limited = {one.secret: one.limits for one in world.callers}
+        self.caller_keys = Keys((*settings.proxy_api_keys, *limited), "PROXY_API_KEYS")
+        self.admin_keys = Keys((settings.admin_api_key,), "ADMIN_API_KEY")
+        self.caller_limits: dict[str, CallerLimits] = {
+            self.caller_keys.names[secret]: limits for secret, limits in limited.items() if limits != CallerLimits()
+        }
+        self.telemetry.log.forget_plans()
+        self.telemetry.log.resize(settings.request_log_size)
+        self.engine.room.changed()
 
     @property
     def settings(self) -> Settings:
@@ -51,16 +84,59 @@ class Runtime:
         self._count += 1
         return f"req_{self._prefix}{self._count:06x}"
 
-    def record(self, call: Call, endpoint: str, asked: str, *, stream: bool) -> RequestRecord:
+    def spend(self, call: Call) -> None:
+        """Count a request against its caller's own limits. Raises OverBudget."""
+        limits = self.caller_limits.get(call.caller)
+        if limits is None:
+            return
+        now = self.clock()
+        over = self.budgets.admit(call.caller, limits, now)
+        if over is not None:
+            seconds = max(1, math.ceil(over.until - now))
+            raise OverBudget(
+                f"The limit of this key is reached: {over.window} {over.limit:g}. It comes back in {seconds} s.",
+                headers={"retry-after": str(seconds)},
+                details={"limit": over.window, "value": over.limit, "free_in": seconds},
+            )
+
+    def record(self, call: Call, asked: str, *, stream: bool) -> RequestRecord:
         """The record of a request that begins now."""
-        record = call.record = RequestRecord(
+        endpoint = call.path.removeprefix("/v1/")
+        call.record = RequestRecord(
             id=call.id, at=self.clock(), endpoint=endpoint, asked=asked, caller=call.caller, stream=stream
         )
-        return record
+        return call.record
+
+    def planned(self, record: RequestRecord, plan: Plan) -> None:
+        """Remember who was to be asked, for whoever asks why."""
+        self.telemetry.log.planned(record.id, plan)
 
     def finished(self, record: RequestRecord) -> None:
         """Keep the record."""
-        self.log.append(record)
+        if self.telemetry.log.add(record) and record.caller in self.caller_limits:
+            price = self._price(record)
+            cost = (record.input * price[0] + record.output * price[1]) / 1e6
+            self.budgets.spent(record.caller, self.clock(), tokens=record.input + record.output, cost=cost)
+
+    def refused(self, call: Call, error: RouterError) -> None:
+        """The caller gets this error instead of an answer."""
+        if isinstance(error, Exhausted):
+            error.details["tiers"] = self._outlook()
+        record = call.record
+        if record is None:
+            if not call.caller or call.method != "POST" or not call.path.startswith("/v1/"):
+                return
+            record = self.record(call, "", stream=False)
+        record.status = error.status
+        record.error = record.error or error.code
+        self.telemetry.log.failed(record.id, _failure(error))
+        self.finished(record)
+
+    def left(self, call: Call) -> None:
+        """The caller did not wait for the answer, or for its end."""
+        if call.record is not None:
+            call.record.status = LEFT
+            self.finished(call.record)
 
     def why_not_ready(self) -> Collection[str]:
         """Reasons for a 503 of /ready; empty where requests can be taken."""
@@ -71,3 +147,33 @@ class Runtime:
             notices = [f"{notice.subject}: {notice.message}" for notice in world.notices]
             return ["no provider is configured: add a key with `hr auth add <provider>` or in .env", *notices]
         return []
+
+    def _price(self, record: RequestRecord) -> tuple[float, float]:
+        """USD per million tokens, in and out."""
+        for state in (*self.roster.chat, *self.roster.embed):
+            target = state.deployment.target
+            if state.provider.key == record.provider and target.model.id == record.model:
+                return (target.embed.price, 0.0) if target.embed else target.model.price or (0.0, 0.0)
+        return 0.0, 0.0
+
+    def _outlook(self) -> list[dict[str, object]]:
+        """What the pool has left, for the body of a 503."""
+        return [
+            {
+                "tier": row.tier,
+                "calls_left": row.calls_left,
+                "unlimited": row.unlimited,
+                "free": row.free,
+                "next_in": row.next_in,
+            }
+            for row in tier_rows(self.roster, self.pool.ledger, self.clock())
+        ]
+
+
+def _failure(error: RouterError) -> Failure:
+    return Failure(
+        status=error.status,
+        code=error.code,
+        message=error.message if isinstance(error, _SPEAKING) else "",
+        candidates=error.details.get("candidates", []),
+    )

@@ -51,6 +51,7 @@ class EventStream:
         except RouterError as error:
             if not self._call.started:
                 raise
+            exchange.record.error = exchange.record.error or error.code
             await self._fail(error)
         except Exception:
             if self._call.started:  # a bug, after the head: a client without an error event would wait for ever

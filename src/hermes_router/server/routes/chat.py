@@ -32,13 +32,15 @@ def exchange_for(runtime: Runtime, call: Call, request: Request) -> Exchange:
     """Plan the request. Raises RouterError where nobody can ever serve it."""
     roster = runtime.roster
     settings = roster.world.settings
-    record = runtime.record(call, request.dialect, request.model, stream=request.stream)
+    record = runtime.record(call, request.model, stream=request.stream)
     needs = needs_of(request)
     pin = wants_pin(call.headers, settings)
     selection = select(request.model, roster.world, pin=pin, profile=call.headers.get("x-hermes-profile"))
+    runtime.planned(record, Plan((), needs, selection, roster))
     plan = runtime.planner.plan(roster, needs, selection, runtime.clock())
     if selection is AUTO:
         plan = _stay_with(plan, request)
+    runtime.planned(record, plan)
     return Exchange(
         runtime.engine,
         ChatWork(request, needs, settings),

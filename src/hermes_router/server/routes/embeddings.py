@@ -18,7 +18,7 @@ async def embeddings(runtime: Runtime, call: Call) -> None:
     roster, settings = runtime.roster, runtime.settings
     pin = wants_pin(call.headers, settings)
     selection = select(request.model, roster.world, pin=pin) if request.model in roster.world.aliases or pin else AUTO
-    record = runtime.record(call, "embeddings", request.model, stream=False)
+    record = runtime.record(call, request.model, stream=False)
     patience = wait_seconds(call.headers, settings)
     try:
         done = await embed(runtime.engine, roster, request, selection, record=record, patience=patience)

@@ -23,6 +23,8 @@ async def ready(runtime: Runtime, call: Call) -> None:
         "deployments": len(world.deployments),
         "sandbox": world.sandbox,
     }
+    if runtime.live is not None and runtime.live.problem:
+        body["problem"] = f"The configuration was changed and cannot be used: {runtime.live.problem}"
     if world.sandbox:
         body["note"] = "Answers come from simulated providers: no real one is configured yet."
     await call.reply(503 if reasons else 200, orjson.dumps(body))

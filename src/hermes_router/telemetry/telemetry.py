@@ -1,0 +1,63 @@
+"""What is kept of the requests, in one place: the log, usage by day, counters since the start."""
+
+from __future__ import annotations
+
+import msgspec
+
+from ..engine.records import RequestRecord
+from .database import Database
+from .requests import RequestLog, has_failed
+from .usage import Usage
+
+
+class Counters(msgspec.Struct, kw_only=True):
+    """Since the start. ``failed_attempts`` are upstream tries that gave no answer; ``waited`` requests waited for
+    quota; ``resumed`` streams went on with another model."""
+
+    requests: int = 0
+    errors: int = 0
+    attempts: int = 0
+    failed_attempts: int = 0
+    hedges: int = 0
+    waited: int = 0
+    resumed: int = 0
+    input: int = 0
+    output: int = 0
+
+    def add(self, record: RequestRecord) -> None:
+        self.requests += 1
+        self.errors += has_failed(record)
+        self.attempts += len(record.attempts)
+        self.failed_attempts += sum(attempt.outcome not in ("ok", "open", "abandoned") for attempt in record.attempts)
+        self.hedges += sum(attempt.hedge for attempt in record.attempts)
+        self.waited += record.waited >= 0.001
+        self.resumed += record.resumes > 0
+        self.input += record.input
+        self.output += record.output
+
+
+class Telemetry:
+    """``database`` None: what is kept is gone with the process. ``keep``: requests in memory."""
+
+    def __init__(self, database: Database | None = None, keep: int = 500) -> None:
+        self.log = RequestLog(database, keep)
+        self.usage = Usage(database)
+        self._counters = Counters()
+        self._database = database
+
+    def counters(self, now: float) -> Counters:
+        """Up to this moment."""
+        self.save(now)
+        return self._counters
+
+    def save(self, now: float) -> None:
+        """Everything that comes after a request, for all that ended since the last call."""
+        for record in self.log.save(now):
+            self.usage.add(record)
+            self._counters.add(record)
+        self.usage.save(now)
+
+    def close(self, now: float) -> None:
+        self.save(now)
+        if self._database is not None:
+            self._database.close()
