@@ -13,7 +13,7 @@ _HARD = frozenset(
     "complexity theorem invariant concurrent concurrency distributed linearizable integral differential equation "
     "justify counterexample counterexamples trade-offs tradeoffs compare analyze analyse rewrite migrate numerically "
     "matrix probability polynomial schema kernel compiler recursion regression lock-free consistency deadlock race "
-    "consensus gradient eigenvalue asymptotic preemptive scheduler completeness".split()
+    "consensus gradient eigenvalue asymptotic preemptive scheduler completeness".split()  # noqa: SIM905 - fifty lines otherwise
 )
 _EASY = (
     "what is the capital",
