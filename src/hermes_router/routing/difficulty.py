@@ -8,13 +8,14 @@ from __future__ import annotations
 from ..core.request import Request, Role, Text
 
 _LOOKED_AT = 2000
-_HARD = frozenset(
-    "prove proof derive design implement refactor diagnose debug optimize optimise architect architecture algorithm "
-    "complexity theorem invariant concurrent concurrency distributed linearizable integral differential equation "
-    "justify counterexample counterexamples trade-offs tradeoffs compare analyze analyse rewrite migrate numerically "
-    "matrix probability polynomial schema kernel compiler recursion regression lock-free consistency deadlock race "
-    "consensus gradient eigenvalue asymptotic preemptive scheduler completeness".split()  # noqa: SIM905 - fifty lines otherwise
-)
+_HARD_WORDS = """
+    prove proof derive design implement refactor diagnose debug optimize optimise architect architecture algorithm
+    complexity theorem invariant concurrent concurrency distributed linearizable integral differential equation
+    justify counterexample counterexamples trade-offs tradeoffs compare analyze analyse rewrite migrate numerically
+    matrix probability polynomial schema kernel compiler recursion regression lock-free consistency deadlock race
+    consensus gradient eigenvalue asymptotic preemptive scheduler completeness
+"""
+_HARD = frozenset(_HARD_WORDS.split())
 _EASY = (
     "what is the capital",
     "who wrote",
