@@ -72,7 +72,7 @@ def count_request(request: Request) -> int:
     for message in request.messages:
         total += _PER_MESSAGE
         for part in message.parts:
-            total += count_part(part)
+            total += count_text(part.text) if type(part) is Text else count_part(part)
     if request.tools:
         total += count_tools(request.tools)
     if request.response_format and request.response_format.schema:

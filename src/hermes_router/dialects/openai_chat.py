@@ -44,6 +44,13 @@ _KNOWN = frozenset({
 })
 # fmt: on
 
+# What a request without any of these is told is always the same: most have none.
+_REFUSED = frozenset({"n", "modalities", "audio"})
+_TASTES = frozenset(Sampling.__struct_fields__)
+_THOUGHTS = frozenset({"reasoning", "thinking", "reasoning_effort", "reasoning_format", "include_reasoning"})
+_UNSAID = Thinking()
+_PLAIN = Sampling()
+
 # ``max`` is newer than our words for effort: it is asked for as the strongest we have. ``default`` is Groq's word
 # for "on" (https://console.groq.com/docs/reasoning, 2025-11).
 _EFFORTS = {word: word for word in ("none", "minimal", "low", "medium", "high", "xhigh")} | {"max": "xhigh"}
@@ -102,6 +109,8 @@ def read_request(body: Table) -> Request:
 
 
 def _refuse_what_is_not_served(body: Table) -> None:
+    if _REFUSED.isdisjoint(body):
+        return
     if (integer(body, "n", minimum=1) or 1) > 1:
         raise bad("n", "must be 1: one choice is served per request")
     for index, word in enumerate(strings(body, "modalities")):
@@ -154,6 +163,8 @@ def _max_output(body: Table) -> int | None:
 
 
 def _sampling(body: Table) -> Sampling:
+    if _TASTES.isdisjoint(body):
+        return _PLAIN
     top_k = integer(body, "top_k")
     return Sampling(
         temperature=number(body, "temperature", minimum=0, maximum=2),
@@ -180,6 +191,8 @@ def _logit_bias(body: Table) -> dict[str, float] | None:
 def _thinking(body: Table) -> Thinking:
     """One view of three spellings: ``reasoning_effort``, OpenRouter's ``reasoning`` object, and the ``thinking``
     switch of DeepSeek and Z.ai."""
+    if _THOUGHTS.isdisjoint(body):
+        return _UNSAID
     reasoning = object_(body, "reasoning") or {}
     thinking = object_(body, "thinking") or {}
     word = choice(reasoning, "effort", "reasoning", among=_EFFORTS)

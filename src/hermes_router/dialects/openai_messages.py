@@ -46,6 +46,8 @@ from .reading import (
     wrong_type,
 )
 
+_BARE = frozenset({"role", "content"})
+_PLAIN_ROLES = {role.value: role for role in (Role.SYSTEM, Role.DEVELOPER, Role.USER, Role.ASSISTANT)}
 _ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 
 ReadPart = Callable[[Table, str], Part]
@@ -66,6 +68,8 @@ def in_call_order(messages: list[Message]) -> list[Message]:
     """The same messages, with each run of tool results in the order its calls were made."""
     ordered: list[Message] = []
     run: list[Message] = []
+    if all(message.role is not Role.TOOL for message in messages):
+        return messages
     for message in messages:
         if message.role is Role.TOOL:
             run.append(message)
@@ -91,6 +95,8 @@ def _result_id(message: Message) -> str:
 
 def _message(table: Table, where: str, index: int, functions: dict[str, str]) -> Message:
     """``functions`` holds the made-up id of the last legacy call of each function."""
+    if table.keys() == _BARE and (plain := _plain(table["role"], table["content"])):
+        return plain
     role = need_choice(table, "role", where, among=_ROLES)
     if table.get("images"):
         raise bad(at(where, "images"), "is not part of this API: send image_url parts in content")
@@ -105,7 +111,14 @@ def _message(table: Table, where: str, index: int, functions: dict[str, str]) ->
         if not parts:
             raise missing(at(where, "content"))
     marked = _marked(parts, _cache_control(table, where))
-    return Message(role=Role(role), parts=tuple(marked), name=text(table, "name", where))
+    return Message(role=_PLAIN_ROLES[role], parts=tuple(marked), name=text(table, "name", where))
+
+
+def _plain(role: object, content: object) -> Message | None:
+    """The message most conversations are made of: a role and a text, nothing else."""
+    if not isinstance(role, str) or not isinstance(content, str) or role not in _PLAIN_ROLES:
+        return None
+    return Message(role=_PLAIN_ROLES[role], parts=(Text(text=content),))
 
 
 def _assistant(table: Table, where: str, index: int, functions: dict[str, str]) -> list[Part]:

@@ -34,11 +34,15 @@ _MODES = {
     "any": ToolMode.REQUIRED,
 }
 
+_OFFERS = frozenset({"tools", "functions", "tool_choice", "function_call"})
+
 Offer = tuple[tuple[Tool, ...], ToolChoice | None]
 
 
 def read_tools(body: Table) -> tuple[tuple[Tool, ...], ToolChoice | None, bool]:
     """(tools on offer, choice, whether the deprecated ``functions`` were used)."""
+    if _OFFERS.isdisjoint(body):
+        return (), None, False
     tools = tuple(_tool(table, where) for where, table in objects(body, "tools"))
     functions = items(body, "functions")
     if functions and tools:

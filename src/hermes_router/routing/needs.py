@@ -12,8 +12,11 @@ from ..core.request import (
     Image,
     Message,
     Part,
+    Reasoning,
+    Refusal,
     Request,
     Role,
+    Text,
     ToolCall,
     ToolChoice,
     ToolMode,
@@ -21,6 +24,10 @@ from ..core.request import (
 )
 from ..core.tokens import count_embedding, count_request
 from .difficulty import difficulty
+
+_NOTHING = Ability(0)
+_UNDEMANDING = frozenset({Text, ToolCall, Reasoning, Refusal})
+"""Parts that every model takes. Asked first: adding up abilities is slow, and most parts are of these."""
 
 
 class Needs(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,12 +43,13 @@ class Needs(msgspec.Struct, frozen=True, kw_only=True):
 
 def needs_of(request: Request) -> Needs:
     """The needs of a chat request."""
-    wanted = Ability(0)
+    wanted = _NOTHING
     if request.tools and not _forbids(request.tool_choice):
         wanted |= Ability.TOOLS
     for message in request.messages:
         for part in message.parts:
-            wanted |= _part(part)
+            if type(part) not in _UNDEMANDING and (more := _part(part)):
+                wanted |= more
         if message.role is Role.ASSISTANT and message.parts and _calls_many(message):
             wanted |= Ability.PARALLEL_TOOLS
     if request.response_format and request.response_format.kind == "json_schema":
@@ -63,7 +71,7 @@ def needs_of(request: Request) -> Needs:
 
 def needs_of_embedding(request: EmbeddingRequest) -> Needs:
     """The needs of an embedding request: room for its tokens."""
-    return Needs(abilities=Ability(0), input=count_embedding(request))
+    return Needs(abilities=_NOTHING, input=count_embedding(request))
 
 
 def _weakest(hard: float) -> int:
@@ -88,12 +96,13 @@ def _part(part: Part) -> Ability:
         case Audio():
             return Ability.AUDIO
         case ToolResult():
-            wanted = Ability(0)
+            wanted = _NOTHING
             for inner in part.parts:
-                wanted |= _part(inner)
+                if type(inner) is not Text:
+                    wanted |= _part(inner)
             return wanted
         case _:
-            return Ability(0)
+            return _NOTHING
 
 
 def _calls_many(message: Message) -> bool:

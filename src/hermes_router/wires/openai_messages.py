@@ -6,7 +6,7 @@ in a tool's answer follow in a user message of their own. Earlier thinking goes 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ..core.errors import BadRequest
@@ -54,17 +54,18 @@ class _Writer:
 
     def add(self, message: Message) -> None:
         """Write one message."""
-        if message.role is not Role.TOOL:
+        role = message.role
+        if role is Role.TOOL:
+            self._results(message)
+            return
+        if self._attached:
             self._attach()
-        match message.role:
-            case Role.SYSTEM | Role.DEVELOPER:
-                self._system(message)
-            case Role.USER:
-                self._user(message)
-            case Role.ASSISTANT:
-                self._assistant(message)
-            case Role.TOOL:
-                self._results(message)
+        if role is Role.USER:
+            self._user(message)
+        elif role is Role.ASSISTANT:
+            self._assistant(message)
+        else:
+            self._system(message)
 
     def done(self) -> list[Table]:
         """All of it."""
@@ -98,8 +99,12 @@ class _Writer:
             first["content"] = [_text_part(text), *first["content"]]
 
     def _user(self, message: Message) -> None:
-        parts = [self._part(part) for part in message.parts]
-        self._named({"role": "user", "content": self._content(parts)}, message)
+        parts = message.parts
+        if len(parts) == 1 and type(parts[0]) is Text:
+            content: str | list[Table] = parts[0].text
+        else:
+            content = self._content([self._part(part) for part in parts])
+        self._named({"role": "user", "content": content}, message)
 
     def _named(self, table: Table, message: Message) -> None:
         if message.name and self._quirks.message_names in (None, "all"):
@@ -216,7 +221,9 @@ class _Writer:
             self._attached = []
 
 
-def _texts(parts: Iterable[Part]) -> str:
+def _texts(parts: Sequence[Part]) -> str:
+    if len(parts) == 1 and type(parts[0]) is Text:
+        return parts[0].text
     return _BREAK.join(part.text for part in parts if isinstance(part, Text | Refusal) and part.text)
 
 

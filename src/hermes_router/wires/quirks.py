@@ -29,6 +29,8 @@ def shape_fields(fields: Mapping[str, Any], quirks: Quirks, kept: Collection[str
     """``fields`` as ``allow``, ``drop`` and ``rename`` want them. ``kept``: fields that ``allow`` has no say in,
     because an answer without them would be another answer."""
     allow, drop, rename = quirks.allow, quirks.drop or (), quirks.rename or {}
+    if allow is None and not drop and not rename:
+        return dict(fields)
     shaped: dict[str, Any] = {}
     for name, value in fields.items():
         here = rename.get(name, name)
@@ -40,8 +42,7 @@ def shape_fields(fields: Mapping[str, Any], quirks: Quirks, kept: Collection[str
 
 def add_fields(fields: dict[str, Any], quirks: Quirks) -> dict[str, Any]:
     """``fields`` with those of ``body`` that are missing and those of ``force``."""
-    missing = {name: value for name, value in (quirks.body or {}).items() if name not in fields}
-    added = {**fields, **missing, **(quirks.force or {})}
+    added = {**(quirks.body or {}), **fields, **(quirks.force or {})} if quirks.body or quirks.force else dict(fields)
     if not added.get("tools"):
         for name in _NEED_TOOLS:
             added.pop(name, None)
