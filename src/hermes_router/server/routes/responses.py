@@ -63,7 +63,7 @@ def _query(call: Call) -> dict[str, str]:
 
 def _page(response_id: str, given: list[Table], query: dict[str, str]) -> Table:
     """Newest first unless ``order`` is ``asc``; ``after`` is the id of the last one of the page before."""
-    items = [{"id": f"in_{response_id.removeprefix('resp_')}{at:02x}", **item} for at, item in enumerate(given)]
+    items = [_listed(item, f"in_{response_id.removeprefix('resp_')}{at:02x}") for at, item in enumerate(given)]
     if query.get("order") != "asc":
         items.reverse()
     limit = query.get("limit", str(_PAGE))
@@ -82,3 +82,15 @@ def _page(response_id: str, given: list[Table], query: dict[str, str]) -> Table:
         "last_id": page[-1]["id"] if page else None,
         "has_more": begin + len(page) < len(items),
     }
+
+
+def _listed(item: Table, item_id: str) -> Table:
+    """An item in full: callers may leave out its id, and of a message its type and the form of its content."""
+    if item.get("type", "message") != "message":
+        return {"id": item_id, **item}
+    message = {"id": item_id, "status": "completed", **item, "type": "message"}
+    if isinstance(item.get("content"), str):
+        kind = "output_text" if item.get("role") == "assistant" else "input_text"
+        more: Table = {"annotations": []} if kind == "output_text" else {}
+        message["content"] = [{"type": kind, "text": item["content"], **more}]
+    return message
