@@ -36,7 +36,7 @@ from .watchdog import Overtaken
 from .work import Work
 
 _STAY_SECONDS = 3.0
-_STAY_PAUSE = 0.2
+_STAY_PAUSE = 0.3
 _SAME_AGAIN = 2
 _CONTINUATIONS = 6
 _LATE_SECONDS = 4.0
@@ -259,6 +259,7 @@ class Exchange:
     async def _after(self, attempt: Attempt, fault: Fault) -> None:
         """A failed try: judge it, and make up the ticket for the next. Raises Refused where there is no next."""
         engine, state, now = self._engine, attempt.state, self._engine.clock()
+        window = state.largest_input()
         attempt.settle(fault)
         then = judge(fault, state, self._work.needs, engine.pool, now, cost=self._work.cost(state))
         await attempt.close(fault)
@@ -270,7 +271,8 @@ class Exchange:
         if then is Then.OTHERS_ONCE:
             self._doubt = fault
         if fault.kind is Kind.CONTEXT_TOO_LONG:
-            self._ticket.larger_than = max(self._ticket.larger_than, state.largest_input())
+            stated = min(filter(None, (window, fault.value)), default=state.largest_input())
+            self._ticket.larger_than = max(self._ticket.larger_than, stated)
         await self._mark(state, fault, then, now)
 
     async def _mark(self, state: DeploymentState, fault: Fault, then: Then, now: float) -> None:
@@ -280,8 +282,9 @@ class Exchange:
             tried.times += 1
             return
         if fault.kind in (Kind.RATE_LIMITED, Kind.QUOTA_EXHAUSTED):
-            if self._stays(state, fault):
-                await asyncio.sleep((fault.retry_after or 0.0) + _STAY_PAUSE)
+            free = self._engine.pool.ledger.free_at(state.lane, self._work.cost(state), now).at - now
+            if free <= _STAY_SECONDS + _STAY_PAUSE and self._stays(state, fault):
+                await asyncio.sleep(free + _STAY_PAUSE)
             return  # the ledger knows until when
         tried.times += 1
         if self._stays(state, fault):
