@@ -4,8 +4,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from fakes.asgi import ADMIN, KEY, Asgi, GatedTransport, running, until
 
+from fakes.asgi import ADMIN, KEY, Asgi, GatedTransport, running, until
 from hermes_router.telemetry.status import DeploymentRow, Status
 
 TWO = """
