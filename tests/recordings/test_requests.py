@@ -26,6 +26,7 @@ from hermes_router.core.request import EmbeddingRequest, Request
 from hermes_router.dialects.anthropic import AnthropicMessages
 from hermes_router.dialects.embeddings import read as read_embeddings
 from hermes_router.dialects.openai_chat import OpenAIChat
+from hermes_router.dialects.responses import OpenAIResponses
 from hermes_router.routing.needs import needs_of
 from hermes_router.wires.base import Target
 from hermes_router.wires.registry import WIRES
@@ -36,6 +37,7 @@ READERS: dict[str, Callable[..., Any]] = {
     "chat": OpenAIChat().read,
     "messages": AnthropicMessages().read,
     "embeddings": read_embeddings,
+    "responses": OpenAIResponses().read,
 }
 EXPECTED: dict[str, list[dict[str, Any]]] = tomllib.loads(
     Path(__file__).with_name("expected_requests.toml").read_text(encoding="utf-8")
@@ -91,7 +93,7 @@ def test_recorded_request_is_accepted_or_refused_for_a_listed_reason(endpoint, t
 @pytest.mark.parametrize("provider", UPSTREAMS)
 def test_accepted_request_is_written_as_a_strict_upstream_takes_it(provider, tally):
     refusals = []
-    for endpoint in ("chat", "messages"):
+    for endpoint in ("chat", "messages", "responses"):
         for record in bodies(endpoint):
             request = outcome(record)
             if isinstance(request, Request) and (target := able(provider, request)) is not None:
