@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from hermes_router import __version__
-from hermes_router.cli.app import app
+from hermes_router.cli.commands import app
 from hermes_router.settings import Settings
 
 _OF_PROVIDERS = ("_KEY", "_KEYS", "_TOKEN", "_TOKENS", "_URL", "_MODEL", "_ENABLED")

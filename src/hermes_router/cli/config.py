@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from .output import columns, count, masked, plain_errors, say
+from .output import Json, columns, count, masked, plain_errors, print_json, say
 
 if TYPE_CHECKING:
     from ..pool.world import World
@@ -15,16 +15,15 @@ if TYPE_CHECKING:
 app = typer.Typer(
     invoke_without_command=True,
     rich_markup_mode=None,
-    help="Show each setting and where its value came from.\n\nExample: hermes-router config --json",
+    help="Show each setting and where its value came from.\n\nExample: hr config --json",
 )
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.callback()
 def config(context: typer.Context, as_json: Json = False) -> None:
     """Show each setting and where its value came from.
 
-    Example: hermes-router config --json
+    Example: hr config --json
     """
     if context.invoked_subcommand:
         return
@@ -33,21 +32,21 @@ def config(context: typer.Context, as_json: Json = False) -> None:
 
         loaded = load_here()
         facts = describe(loaded, build_here(loaded))
-        say(_json(facts) if as_json else _text(facts))
+        print_json(facts) if as_json else say(_text(facts))
 
 
 @app.command()
 def check(as_json: Json = False) -> None:
     """Read every file and variable as a start would. Exit code 2 where the router would not start.
 
-    Example: hermes-router config check
+    Example: hr config check
     """
     with plain_errors():
         from .loading import build_here, load_here
 
         world = build_here(load_here())
         notices = [{"subject": one.subject, "message": one.message} for one in world.notices]
-        say(_json({"ok": True, "notices": notices}) if as_json else _verdict(world))
+        print_json({"ok": True, "notices": notices}) if as_json else say(_verdict(world))
 
 
 def describe(loaded: Loaded, world: World) -> dict[str, Any]:
@@ -116,9 +115,3 @@ def _verdict(world: World) -> str:
             *(f"! {notice.subject}: {notice.message}" for notice in world.notices),
         )
     )
-
-
-def _json(value: Any) -> str:
-    import orjson
-
-    return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()

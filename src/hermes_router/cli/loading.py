@@ -6,10 +6,14 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ..catalogue.load import load_builtin
+from ..catalogue.load import CatalogueError, load_builtin, merge
+from ..catalogue.mistakes import nearest
+from ..catalogue.schema import ProviderSpec
 from ..pool.build import build
 from ..pool.world import World
-from ..settings import Loaded, environment, load
+from ..sandbox.load import load_sandbox
+from ..settings import Loaded, SettingsError, environment, load
+from .output import Misused
 
 
 def load_here(flags: Mapping[str, object] | None = None) -> Loaded:
@@ -17,6 +21,23 @@ def load_here(flags: Mapping[str, object] | None = None) -> Loaded:
     return load(flags or {}, environment(), Path.cwd())
 
 
-def build_here(loaded: Loaded) -> World:
-    """The World without the sandbox. Raises SettingsError."""
-    return build(loaded, load_builtin(), today=datetime.now(UTC).date())
+def build_here(loaded: Loaded, *, sandbox: bool = False) -> World:
+    """The World, without the sandbox unless it is asked for. Raises SettingsError."""
+    simulated = load_sandbox() if sandbox else None
+    return build(loaded, load_builtin(), today=datetime.now(UTC).date(), sandbox=simulated)
+
+
+def providers_here(loaded: Loaded) -> dict[str, ProviderSpec]:
+    """Every provider there is: the built-in ones and the user's tables over them. Raises SettingsError."""
+    try:
+        return merge(load_builtin(), loaded.user)
+    except CatalogueError as error:
+        raise SettingsError(str(error)) from error
+
+
+def provider_named(name: str, specs: Mapping[str, ProviderSpec]) -> str:
+    """The provider as the catalogue writes it (``github-models`` is ``github_models``). Raises Misused."""
+    for form in (name, name.lower().replace("-", "_"), name.lower()):
+        if form in specs:
+            return form
+    raise Misused(f"There is no provider '{name}'{nearest(name.lower(), specs)}. All of them: hr auth list --all")

@@ -1,27 +1,56 @@
-"""``hr serve``, ``hr start``: runs the router until it is told to stop."""
+"""``hr serve``, ``hr start``: runs the router until it is told to stop, here or (``--daemon``) in the background."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .output import plain_errors
 
+if TYPE_CHECKING:
+    from ..pool.world import World
 
-def serve(
-    host: Annotated[str | None, typer.Option(help="Address to listen on; instead of HOST.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on, 0 for any free one; instead of PORT.")] = None,
-) -> None:
-    """Run the router until Ctrl-C or SIGTERM.
+Host = Annotated[str | None, typer.Option(help="Address to listen on; instead of HOST.")]
+Port = Annotated[int | None, typer.Option(help="Port to listen on, 0 for any free one; instead of PORT.")]
+Daemon = Annotated[bool, typer.Option("--daemon", help="In the background; says where once it can serve.")]
 
-    Example: hermes-router serve --port 9000
+
+@plain_errors()
+def serve(host: Host = None, port: Port = None, daemon: Daemon = False) -> None:
+    """Run the router until Ctrl-C, SIGTERM or hr stop.
+
+    Example: hr serve --port 9000
     """
-    with plain_errors():
-        from .loading import load_here
+    from .loading import load_here
 
-        loaded = load_here({"host": host, "port": port})
-        from ..server.run import serve as run
-        from .welcome import announce
+    loaded = load_here({"host": host, "port": port})
+    if daemon:
+        from .background import start
 
-        run(loaded, announce)
+        start(loaded, host=host, port=port)
+        return
+    from ..server.run import serve as run
+    from . import runfile
+    from .welcome import announce
+
+    home = loaded.settings.hermes_home
+
+    def started(world: World, bound_host: str, bound_port: int) -> None:
+        runfile.write(
+            home,
+            runfile.Running(
+                pid=os.getpid(), host=bound_host, port=bound_port, cwd=str(Path.cwd()), started=time.time()
+            ),
+        )
+        announce(world, bound_host, bound_port)
+        sys.stdout.flush()
+
+    try:
+        run(loaded, started)
+    finally:
+        runfile.remove(home, os.getpid())

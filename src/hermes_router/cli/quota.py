@@ -1,0 +1,151 @@
+"""``hr quota``: every window that is counted, what is used of it and when it comes back; ``hr quota reset`` forgets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import typer
+
+from .output import Json, console, number, plain_errors, print_json, say, show, span
+from .tables import bar, clip, table
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from ..telemetry.status import DeploymentRow, QuotaRow
+
+app = typer.Typer(
+    invoke_without_command=True,
+    rich_markup_mode=None,
+    help="Show what is used of each quota and when it comes back.\n\nExample: hr quota",
+)
+_WIDE = 110
+_NAMES = {
+    "rpm": "calls a minute",
+    "rpd": "calls a day",
+    "tpm": "tokens a minute",
+    "tpd": "tokens a day",
+    "month": "calls a month",
+    "concurrency": "at a time",
+}
+
+
+class Row(msgspec.Struct, frozen=True):
+    """One window of one account; ``model`` ``*``: counted over all its models."""
+
+    provider: str
+    model: str
+    account: str
+    window: QuotaRow
+
+
+@app.callback()
+@plain_errors()
+def quota(
+    context: typer.Context,
+    provider: Annotated[str, typer.Option(help="Only this provider.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Show what is used of each quota, where its limit is known from, and when it comes back.
+
+    Example: hr quota --provider groq
+    """
+    if context.invoked_subcommand:
+        return
+    from .client import running
+    from .loading import load_here
+    from .status import fetch
+
+    rows = [row for row in gathered(fetch(running(load_here())).deployments) if provider in ("", row.provider)]
+    if as_json:
+        print_json(
+            [
+                {
+                    "provider": row.provider,
+                    "model": row.model,
+                    "account": row.account,
+                    **msgspec.structs.asdict(row.window),
+                }
+                for row in rows
+            ]
+        )
+    elif not rows:
+        show("No limit is known yet." if not provider else f"No limit of {provider} is known; is it configured?")
+    else:
+        show(draw(rows, console().width))
+
+
+@app.command()
+@plain_errors()
+def reset(
+    provider: Annotated[str, typer.Argument(help="A provider, such as groq; or all.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Forget what was spent and learned about a provider's quota, for instance after the plan was changed.
+
+    Example: hr quota reset groq
+    """
+    import sys
+
+    from .client import running
+    from .loading import load_here
+    from .output import Misused
+
+    router = running(load_here())
+    if not yes:
+        if not sys.stdin.isatty():
+            raise Misused("This forgets what was spent; say --yes where nobody can be asked.")
+        typer.confirm(f"Forget what was spent of {provider}?", abort=True)
+    router.admin("POST", "/admin/api/quota/reset", {} if provider == "all" else {"provider": provider})
+    say(f"Forgotten: what was spent and learned of {provider}.")
+
+
+def gathered(deployments: list[DeploymentRow]) -> list[Row]:
+    """Each window once, though several deployments may draw on it."""
+    rows: dict[tuple[str, str, str], Row] = {}
+    for one in deployments:
+        shared = one.account.endswith(":shared")
+        tail = "all keys" if shared else f"…{one.tail}" if one.tail else "no key"
+        for window in one.windows:
+            model = "*" if window.shared else one.model
+            rows.setdefault((one.account, model, window.window), Row(one.provider, model, tail, window))
+    return list(rows.values())
+
+
+def draw(rows: list[Row], width: int) -> Table:
+    """The table, for a terminal ``width`` columns wide."""
+    wide = width >= _WIDE
+    headings = ["model", "key", *([""] if wide else []), "used", "source", "resets in", "forecast"]
+    drawn = table(*headings, right=("used",), gap=2 if wide else 1)
+    before = ""
+    for row in rows:
+        if row.provider != before:
+            before = row.provider
+            drawn.add_row(f"[bold]{clip(before, 30)}[/]")
+        window = row.window
+        share = window.used / window.limit if window.limit else 0.0
+        colour = "red" if share >= 1 else "yellow" if share >= 0.8 else "green"
+        unit = _NAMES[window.window] if wide else window.window
+        used = f"[{colour}]{number(window.used)}[/] of {number(window.limit) if window.limit else '?'} {unit}"
+        cells = [f"  {clip('all models' if row.model == '*' else row.model, 36 if wide else 20)}", row.account]
+        cells += [f"[{colour}]{bar(share, 10)}[/]"] if wide else []
+        resets = span(window.resets_in) if window.resets_in is not None else "-"
+        drawn.add_row(*cells, used, _source(window, wide=wide), resets, _forecast(window))
+    return drawn
+
+
+def _source(window: QuotaRow, *, wide: bool) -> str:
+    if window.age is None:
+        return window.source
+    return f"{window.source}, {span(window.age)} ago" if wide else f"{window.source} {span(window.age)}"
+
+
+def _forecast(window: QuotaRow) -> str:
+    if window.parked_in:
+        return f"[yellow]again in {span(window.parked_in)}[/]"
+    if window.limit and window.used >= window.limit:
+        return "[red]spent[/]"
+    if window.runs_out_in is not None:
+        return f"[yellow]out in {span(window.runs_out_in)}[/]"
+    return "[green]lasts[/]"

@@ -1,0 +1,161 @@
+"""``hr why``: the story of one request: what it needed, who was considered, what was tried, what came of it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .output import Json, console, count, number, plain_errors, print_json, show, span
+from .tables import bar, clip, table
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from ..engine.records import AttemptRecord, RequestRecord
+    from ..telemetry.story import Story
+
+_WIDE = 110
+
+
+@plain_errors()
+def why(
+    request_id: Annotated[
+        str, typer.Argument(help="The x-hermes-request-id of the response; left out, the last request.")
+    ] = "",
+    as_json: Json = False,
+) -> None:
+    """Tell why a request was answered as it was: the plan, who was left out and why, each attempt with its timing.
+
+    Example: hr why req_0a1b2c3d4e000007
+    """
+    from ..telemetry.story import Story
+    from .client import part, running
+    from .loading import load_here
+    from .logs import latest_id
+
+    router = running(load_here())
+    wanted = request_id or latest_id(router)
+    story = router.typed(Story, f"/v1/logs/{part(wanted)}")
+    if as_json:
+        print_json(story)
+    else:
+        show(*draw(story, console().width))
+
+
+def draw(story: Story, width: int) -> list[RenderableType]:
+    """The screen, for a terminal ``width`` columns wide."""
+    record = story.request
+    parts: list[RenderableType] = [_summary(story, width)]
+    if record.attempts:
+        parts += ["", f"[bold]{count(len(record.attempts), 'attempt')}[/]", _attempts(record, width)]
+    if story.planned is not None:
+        parts += ["", "[bold]The plan[/] (in this order)", _planned(story, width)]
+    if story.dropped:
+        parts += ["", "[bold]Left out[/]", _dropped(story, width)]
+    if story.planned is None and story.dropped is None:
+        parts += ["", "The plan was not kept: it was answered at once by the first that was asked."]
+    if story.failure is not None:
+        parts += ["", *_failure(story)]
+    return parts
+
+
+def _summary(story: Story, width: int) -> RenderableType:
+    from rich.text import Text
+
+    record = story.request
+    text = Text()
+    text.append(record.id, "bold")
+    at = datetime.fromtimestamp(record.at).astimezone()
+    text.append(f"  {at:%Y-%m-%d %H:%M:%S}  {record.endpoint}{', streamed' if record.stream else ''}\n")
+    tokens = f", about {number(story.input_estimate)} tokens" if story.input_estimate else ""
+    text.append(f"asked for '{clip(record.asked, width - 40)}' by {record.caller}{tokens}\n")
+    needs = ", ".join(record.needs) if record.needs else "nothing special"
+    text.append(f"needs {needs}" + (f"; tier {record.tier} or stronger is enough\n" if record.tier else "\n"))
+    if record.provider and not record.error:
+        text.append(f"served by {record.provider}/{record.model}", "green")
+    elif record.provider:
+        text.append(f"begun by {record.provider}/{record.model}, then {record.error}", "red")
+    else:
+        text.append(f"not served: {record.status} {record.error}".rstrip(), "red")
+    text.append(f" in {span(record.took)}")
+    if record.first_event is not None:
+        text.append(f" (first word after {span(record.first_event)})")
+    if record.waited >= 0.001:
+        text.append(f", waited {span(record.waited)} for quota")
+    if record.resumes:
+        text.append(f", {count(record.resumes, 'resume')}")
+    text.append(f"\ntokens: {number(record.input)} in")
+    text.append(f" ({number(record.cache_read)} cached)" if record.cache_read else "")
+    text.append(f", {number(record.output)} out")
+    text.append(f" ({number(record.reasoning)} thinking)" if record.reasoning else "")
+    return text
+
+
+def _attempts(record: RequestRecord, width: int) -> RenderableType:
+    wide = width >= _WIDE
+    total = max([record.took, *(one.started + one.took for one in record.attempts), 0.001])
+    drawn = table(
+        "#", "who", "key", "at", "took", "outcome", *(["first word", "when"] if wide else []), right=("at", "took")
+    )
+    for at, one in enumerate(record.attempts, 1):
+        colour = "green" if one.outcome == "ok" else "dim" if one.outcome == "abandoned" else "red"
+        cells = [
+            str(at),
+            clip(f"{one.provider}/{one.model}", 42 if wide else 28),
+            f"…{one.tail}" if one.tail else "-",
+            span(one.started),
+            span(one.took),
+            f"[{colour}]{clip(_outcome(one), 40 if wide else 22)}[/]",
+        ]
+        if wide:
+            cells += [span(one.first_event) if one.first_event is not None else "-", _when(one, total)]
+        drawn.add_row(*cells)
+    from rich.console import Group
+    from rich.text import Text
+
+    said = [Text(f"  {at}: {one.message}", "dim") for at, one in enumerate(record.attempts, 1) if one.message]
+    return Group(drawn, *said)
+
+
+def _outcome(one: AttemptRecord) -> str:
+    marks = "".join(f", {word}" for word, on in (("resume", one.resumed), ("hedge", one.hedge)) if on)
+    status = f" {one.status}" if one.status and one.outcome != "ok" else ""
+    return f"{one.outcome}{status}{marks}"
+
+
+def _when(one: AttemptRecord, total: float) -> str:
+    """Where in the whole request this attempt lies."""
+    room = 16
+    start = min(room - 1, round(one.started / total * room))
+    return " " * start + (bar(one.took / total, room - start) or "▏")
+
+
+def _planned(story: Story, width: int) -> RenderableType:
+    drawn = table("#", "model", "tier", "keys", "known to fit", right=("tier",))
+    for at, row in enumerate(story.planned or (), 1):
+        tails = " ".join(f"…{tail}" for tail in row.tails if tail) or "-"
+        drawn.add_row(str(at), clip(row.name, width - 40), str(row.tier), clip(tails, 20), "yes" if row.known else "no")
+    return drawn
+
+
+def _dropped(story: Story, width: int) -> RenderableType:
+    drawn = table("model", "keys", "reason")
+    for row in story.dropped or ():
+        tails = " ".join(f"…{tail}" for tail in row.tails if tail) or "-"
+        room = max(24, width - 60)
+        drawn.add_row(clip(row.name, 34), clip(tails, 12), clip(row.reason, room))
+    return drawn
+
+
+def _failure(story: Story) -> list[RenderableType]:
+    from rich.text import Text
+
+    failure = story.failure
+    assert failure is not None
+    lines: list[RenderableType] = [Text(f"The caller got {failure.status} {failure.code}: {failure.message}", "red")]
+    for one in failure.candidates:
+        facts = ", ".join(f"{name} {value}" for name, value in one.items() if value not in (None, ""))
+        lines.append(Text(f"  {facts}", "dim"))
+    return lines
