@@ -12,6 +12,16 @@ import pytest
 from anthropic.types import Message as AnthropicMessage
 from anthropic.types import RawMessageStreamEvent
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
+from openai.types.responses import (
+    Response,
+    ResponseCompletedEvent,
+    ResponseFunctionToolCall,
+    ResponseIncompleteEvent,
+    ResponseOutputMessage,
+    ResponseOutputRefusal,
+    ResponseStreamEvent,
+    ResponseTextDeltaEvent,
+)
 from pydantic import TypeAdapter
 
 from fakes.grammar import check_anthropic_stream
@@ -33,6 +43,8 @@ from hermes_router.core.request import Request, Thinking
 from hermes_router.dialects.anthropic import AnthropicMessages
 from hermes_router.dialects.base import Dialect, Served
 from hermes_router.dialects.openai_chat import OpenAIChat
+from hermes_router.dialects.responses import OpenAIResponses
+from hermes_router.sse import SseParser
 from hermes_router.wires.registry import WIRES
 
 pytestmark = needs_recordings
@@ -47,6 +59,7 @@ SMALL = 3000
 CUTS = (1, 3, 20, 20)
 """How many random cuts each replay makes."""
 STREAM_EVENT: TypeAdapter[RawMessageStreamEvent] = TypeAdapter(RawMessageStreamEvent)
+RESPONSE_EVENT: TypeAdapter[ResponseStreamEvent] = TypeAdapter(ResponseStreamEvent)
 SERVED = Served(id="1", provider="p", model="m", created=1, input_estimate=1)
 
 
@@ -116,7 +129,7 @@ def differences(id_: str, events: list[Event], plain: Said) -> list[str]:
 
 
 @each_file
-def test_recorded_answer_survives_being_written_in_either_dialect(name, tally):
+def test_recorded_answer_survives_being_written_in_every_dialect(name, tally):
     for record in answers(name):
         events = read(record, cuts=[])
         answer = fold_all(events)
@@ -125,10 +138,10 @@ def test_recorded_answer_survives_being_written_in_either_dialect(name, tally):
         if not all(isinstance(parsed(call.arguments), dict) for call in answer.calls.values()):
             tally[f"answers not written again: {EXPECTED['unfit'][record['id']]}"] += 1
             continue
-        for dialect, again in (("openai", written_as_openai), ("anthropic", written_as_anthropic)):
+        for dialect, again in WRITTEN.items():
             for form, said in again(events, answer).items():
                 assert said == meaning(answer, dialect), (record["id"], dialect, form)
-        tally["answers written again, as JSON and as a stream of either dialect"] += 1
+        tally["answers written again, as JSON and as a stream of every dialect"] += 1
 
 
 def meaning(answer: Answer, dialect: str) -> Said:
@@ -159,6 +172,33 @@ def written_as_anthropic(events: list[Event], answer: Answer) -> dict[str, Said]
         if event["type"] != "ping":
             STREAM_EVENT.validate_python(event, strict=True)
     return {"JSON": bare(read_messages(body.decode())), "stream": bare(read_messages(stream.decode()))}
+
+
+def written_as_responses(events: list[Event], answer: Answer) -> dict[str, Said]:
+    request = OpenAIResponses().read(b'{"model":"m","input":"hi"}', {})
+    body = OpenAIResponses().answer(request, answer, SERVED)
+    whole = Response.model_validate(orjson.loads(body), strict=True)
+    stream = streamed(OpenAIResponses(), request, events)
+    parsed_events = [RESPONSE_EVENT.validate_json(frame.data, strict=True) for frame in SseParser().feed(stream)]
+    last = parsed_events[-1]
+    assert isinstance(last, ResponseCompletedEvent | ResponseIncompleteEvent)
+    deltas = "".join(event.delta for event in parsed_events if isinstance(event, ResponseTextDeltaEvent))
+    said = response_said(last.response)
+    assert deltas == said.text
+    return {"JSON": response_said(whole), "stream": said}
+
+
+def response_said(response: Response) -> Said:
+    said = Said(text=response.output_text)
+    for item in response.output:
+        if isinstance(item, ResponseOutputMessage):
+            said.refusal += "".join(part.refusal for part in item.content if isinstance(part, ResponseOutputRefusal))
+        elif isinstance(item, ResponseFunctionToolCall):
+            said.calls.append((item.name, parsed(item.arguments)))
+    return said
+
+
+WRITTEN = {"openai": written_as_openai, "anthropic": written_as_anthropic, "responses": written_as_responses}
 
 
 def streamed(dialect: Dialect, request: Request, events: list[Event]) -> bytes:
