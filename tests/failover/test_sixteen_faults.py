@@ -63,6 +63,8 @@ FAULTS = (
     Fault("stall after 20 tokens", (told(CHUNKS[:21], "stall"),)),
     Fault("one malformed event", (told([*CHUNKS[:9], BROKEN_EVENT, *CHUNKS[9:], *END]),), tries=(1, 0), served="first"),
     Fault("no [DONE]", (told([*CHUNKS, *END], "end"),), tries=(1, 0), served="first"),
+    Fault("cut after the finish reason", (told([*CHUNKS, *END[:1]], "cut"),), tries=(1, 0), served="first"),
+    Fault("stall after the finish reason", (told([*CHUNKS, *END[:1]], "stall"),), tries=(1, 0), served="first"),
     Fault("no [DONE] and no finish reason", (told(CHUNKS[:41], "end"),)),
     Fault("cut, and the other refuses prefill", (told(CHUNKS[:41], "cut"),), (speaker(TEXT, prefill=False),)),
     Fault("cut, and the other starts over", (told(CHUNKS[:41], "cut"),), (speaker(TEXT, mode="restart"),)),

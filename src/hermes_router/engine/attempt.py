@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 
@@ -46,7 +47,7 @@ class Attempt:
     """``start``, then ``read`` until it gives nothing, then ``close``; ``close`` alone abandons it at any time.
 
     Faults come back as values: from ``start``, or as a last ``Failed`` event of ``read``. The lease is settled or
-    released exactly once, by ``close``.
+    released exactly once, by ``close``. ``left`` is how many seconds the request still has: no phase outlasts them.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Attempt:
         transport: Transport,
         clock: Callable[[], float],
         record: AttemptRecord,
+        left: float = math.inf,
     ) -> None:
         self.work = work
         self.state = state
@@ -77,6 +79,8 @@ class Attempt:
         self._chunks: AsyncIterator[bytes] | None = None
         self._reader: Reader | None = None
         self._began = self._dog.time()
+        self._left = left
+        self._ends = self._began + min(left, self._deadlines.total)
         self._heard_at = 0.0
         self._output = 0
         self._admitted = False
@@ -85,7 +89,7 @@ class Attempt:
     async def start(self) -> Fault | None:
         """Send, and hear what the head says. None: an answer is on its way."""
         request = self.work.write(self.state)
-        self._dog.deadline = self._began + self._deadlines.first_event
+        self._dog.deadline = min(self._began + self._deadlines.first_event, self._ends)
         try:
             response = await self._dog.wait(self._transport.send(request))
         except TransportError as error:
@@ -164,12 +168,20 @@ class Attempt:
             self._over = True
             return self._reader.end()
         except TookTooLong:
-            self._over = True
-            return [] if self.finish else [Failed(self._silent())]
+            return self._broken_off(self._reader, self._silent())
         except TransportError as error:
-            self._over = True
-            return [] if self.finish else [Failed(_transport_fault(error))]
+            return self._broken_off(self._reader, _transport_fault(error))
         return self._reader.feed(chunk)
+
+    def _broken_off(self, reader: Reader, fault: Fault) -> list[Event]:
+        """The body did not come to its end; all of the answer may be there even so, only its last frame missing."""
+        self._over = True
+        if self.finish:
+            return []
+        events = reader.end()
+        if events and isinstance(events[-1], Finish):
+            return events
+        return [*(event for event in events if not isinstance(event, Failed)), Failed(fault)]
 
     def _note(self, events: list[Event]) -> None:
         """Move the clock on output, keep what is asked for later."""
@@ -195,7 +207,7 @@ class Attempt:
             self.spoke = True
             self.record.first_event = now - self._began
         if self.finish is None:
-            self._dog.deadline = min(now + self._deadlines.gap, self._began + self._deadlines.total)
+            self._dog.deadline = min(now + self._deadlines.gap, self._ends)
 
     async def _refused(self, response: HttpResponse) -> Fault:
         body = bytearray()
@@ -225,18 +237,16 @@ class Attempt:
         return self.work.needs.input + self._output if self.finish else None
 
     def _silent(self) -> Fault:
-        where = self.state.model.key
+        where, limits, kind = self.state.model.key, self._deadlines, Kind.FIRST_EVENT_TIMEOUT
+        scope = Scope.MODEL
+        what = f"gave no answer within {limits.first_event:g} s"
         if self.spoke:
-            return Fault(
-                kind=Kind.STALLED,
-                scope=Scope.MODEL,
-                message=f"{where} stopped in the middle: nothing for {self._deadlines.gap:g} s",
-            )
-        return Fault(
-            kind=Kind.FIRST_EVENT_TIMEOUT,
-            scope=Scope.MODEL,
-            message=f"{where} gave no answer within {self._deadlines.first_event:g} s",
-        )
+            kind, what = Kind.STALLED, f"stopped in the middle: nothing for {limits.gap:g} s"
+        if self._dog.time() >= self._ends:
+            what = f"had not finished after {self._ends - self._began:.3g} s"
+            if self._left <= limits.total:  # the request had no more time: that is nobody's fault but its own
+                scope = Scope.REQUEST
+        return Fault(kind=kind, scope=scope, message=f"{where} {what}")
 
 
 def _transport_fault(error: TransportError) -> Fault:

@@ -14,6 +14,7 @@ from ..core.errors import RouterError
 from ..core.events import (
     Event,
     Failed,
+    Finish,
     Note,
     Usage,
 )
@@ -71,8 +72,10 @@ class Exchange:
         self._work = work
         self._whole = whole
         self._settings = plan.roster.world.settings
-        self._ticket = Ticket(work, plan, record.caller, since=engine.clock(), patience=patience)
+        most = self._settings.request_timeout
+        self._ticket = Ticket(work, plan, record.caller, since=engine.clock(), patience=min(patience, most))
         self._began = asyncio.get_running_loop().time()
+        self._ends = self._began + most
         self._attempt: Attempt | None = None
         self._head: list[Event] = []
         self._doubt: Fault | None = None
@@ -114,6 +117,8 @@ class Exchange:
             fault = None
             if events and isinstance(events[-1], Failed):
                 fault, events = events[-1].fault, events[:-1]
+            else:
+                fault, events = self._only_thought(events)
             if events:
                 self._sent.note(events)
                 yield self._with_all_usage(events) if self.record.resumes else events
@@ -125,6 +130,14 @@ class Exchange:
             if not events:
                 break
         await self._finished(attempt)
+
+    def _only_thought(self, events: list[Event]) -> tuple[Fault | None, list[Event]]:
+        """An answer that ends when it has only thought aloud is none: why, and what of it may be passed on."""
+        at = next((at for at, event in enumerate(events) if isinstance(event, Finish)), None)
+        if at is None or self._sent.final or self._sent.text.strip():
+            return None, events
+        fault = emptiness(events)
+        return fault, [event for event in events[:at] if not isinstance(event, Usage)] if fault else events
 
     async def close(self) -> None:
         """Ends what is still under way: the upstream is closed, its lease given back."""
@@ -141,7 +154,7 @@ class Exchange:
     async def _next(self) -> Attempt:
         """An attempt that has been given a lease."""
         engine = self._engine
-        if len(self.record.attempts) >= self._settings.attempts_max:
+        if len(self.record.attempts) >= self._settings.attempts_max or self._left() <= 0:
             raise self._exhausted(Nobody(engine.room.held(self._ticket), math.inf))
         asked = engine.clock()
         try:
@@ -169,6 +182,7 @@ class Exchange:
             transport=engine.transport,
             clock=engine.clock,
             record=record,
+            left=self._left(),
         )
 
     async def _listen(self, first: Attempt) -> Attempt | None:
@@ -316,7 +330,7 @@ class Exchange:
             raise error
         unjoined = 0
         self._ticket.work = self._work.resumed(said, Way.REPEAT)
-        self._ticket.gives_up = self._engine.clock() + self._patience
+        self._ticket.gives_up = self._engine.clock() + min(self._patience, self._left())
         for _ in range(_CONTINUATIONS):
             attempt = await self._next_continuation(said, unjoined, error)
             heard = await self._hear(attempt)
@@ -332,6 +346,8 @@ class Exchange:
         raise error
 
     async def _next_continuation(self, said: str, unjoined: int, error: RouterError) -> Attempt:
+        if self._left() <= 0:
+            raise error
         try:
             picked = await self._engine.room.acquire(self._ticket)
         except Nobody:
@@ -389,6 +405,10 @@ class Exchange:
         if self._ticket.larger_than:
             return too_long(self._ticket.larger_than)
         return exhausted(nobody, self._engine.clock())
+
+    def _left(self) -> float:
+        """Seconds until the request's own deadline, REQUEST_TIMEOUT."""
+        return self._ends - asyncio.get_running_loop().time()
 
     def _elapsed(self) -> float:
         return asyncio.get_running_loop().time() - self._began
