@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -154,5 +155,5 @@ async def test_a_503_says_what_the_pool_has_left_per_tier(tmp_path: Path):
     assert tiers[4]["free"] == 1
 
 
-def _details(body: dict) -> dict:
+def _details(body: Any) -> Any:
     return body["error"].get("details") or body["error"]

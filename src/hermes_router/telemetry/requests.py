@@ -7,6 +7,7 @@ then, makes the rows and hands them to the database's own thread.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 from collections import OrderedDict, deque
 from collections.abc import Iterator
@@ -190,7 +191,11 @@ class RequestLog:
 
         def work() -> list[Story]:
             database.flush()
-            return [msgspec.json.decode(row[0], type=Story) for row in database.read(sql, [*values, limit])]
+            stories = []
+            for row in database.read(sql, [*values, limit]):
+                with contextlib.suppress(msgspec.DecodeError):  # written by a version with other fields
+                    stories.append(msgspec.json.decode(row[0], type=Story))
+            return stories
 
         return await asyncio.to_thread(work)
 
