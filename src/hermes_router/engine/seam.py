@@ -259,12 +259,10 @@ class _Try:
 def _openings(heard: str) -> list[tuple[int, str, bool]]:
     """Places behind an opening, with what opened them and whether words stood before it."""
     places: list[tuple[int, str, bool]] = []
-    at = 0
-    while (found := _DRESS.search(heard, at)) is not None:
+    for found in _DRESS.finditer(heard):
         if found.end() > 0:
             before = heard[: found.start()] + found["lead"]
             places.append((found.end(), found["open"] or "", bool(before.strip())))
-        at = found.start() + 1
     return places
 
 
