@@ -196,7 +196,7 @@ def router(
     """``toml`` is hermes-router.toml; ``{up}`` in it stands for the upstream's address."""
     loaded = load_from(
         folder,
-        {"DRAIN_SECONDS": "1", **(env or {})},
+        {"DRAIN_SECONDS": "1", "STARTUP_DETECTION": "0", **(env or {})},
         flags={"port": 0},
         toml=toml.replace("{up}", upstream.url if upstream else ""),
     )
