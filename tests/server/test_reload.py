@@ -207,3 +207,32 @@ async def test_a_file_of_the_same_size_that_replaces_another_is_seen(tmp_path: P
         os.utime(new, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
         new.replace(path)
         await until(lambda: names(asgi) == ["mine/m2"], SOON)
+
+
+async def test_a_request_that_waits_for_quota_is_served_by_a_provider_added_meanwhile(tmp_path: Path):
+    async with running(tmp_path, toml=ONE + "limits = { rpm = 1 }\n", env={"MAX_WAIT_SECONDS": "300"}) as asgi:
+        await asgi.chat()
+        body = {"model": "hermes-router", "messages": [{"role": "user", "content": "Hello"}]}
+        waits = asgi.begin("POST", "/v1/chat/completions", body)
+        await until(lambda: asgi.app.runtime.engine.room.waiting)
+        config_file(tmp_path).write_text(ONE + "limits = { rpm = 1 }\n" + ONE.replace("mine", "other"))
+        assert (await asgi.live.reload()).ok
+        answer = await waits.answer()
+    assert answer.status == 200
+    assert answer.headers["x-hermes-provider"] == "other"
+
+
+async def test_a_request_goes_on_waiting_where_the_new_configuration_has_nobody_for_it(tmp_path: Path):
+    async with running(
+        tmp_path, toml=ONE + "limits = { rpm = 1 }\n", env={"MAX_WAIT_SECONDS": "300", "SANDBOX": "0"}
+    ) as asgi:
+        await asgi.chat()
+        body = {"model": "hermes-router", "messages": [{"role": "user", "content": "Hello"}]}
+        waits = asgi.begin("POST", "/v1/chat/completions", body)
+        await until(lambda: asgi.app.runtime.engine.room.waiting)
+        config_file(tmp_path).write_text("")
+        assert (await asgi.live.reload()).ok
+        assert len(asgi.app.runtime.engine.room.waiting) == 1
+        waits.left.set()
+        assert waits.task is not None
+        await waits.task

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -129,7 +130,7 @@ async def test_what_a_caller_says_is_never_read_as_sql(database: SqliteWriter):
     ],
     ids=["at once", "second try", "waited", "broke off", "refused", "caller left"],
 )
-def test_what_is_worth_explaining_and_what_is_an_error(fields: dict[str, object], straight: bool, failed: bool):
+def test_what_is_worth_explaining_and_what_is_an_error(fields: dict[str, Any], straight: bool, failed: bool):
     one = record(1, **fields)
     assert (is_straight(one), has_failed(one)) == (straight, failed)
 

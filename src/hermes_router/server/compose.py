@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import sqlite3
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -27,6 +29,8 @@ from .app import App
 from .keeper import Keeper
 from .reload import Live
 from .runtime import Runtime
+
+log = logging.getLogger("hermes_router")
 
 
 class ByScheme:
@@ -73,7 +77,7 @@ def make_app(
     settings = world.settings
     pool, budgets = Pool(Ledger()), Budgets()
     if store is None and database is None:
-        database = SqliteWriter(log_file(settings), SCHEMA, VERSION)
+        database = open_log(settings)
     telemetry = Telemetry(database, settings.request_log_size)
     keeper = Keeper(pool, budgets, telemetry, store or SqliteStore(settings.router_state_file), clock)
     keeper.load()
@@ -99,6 +103,16 @@ def log_file(settings: Settings) -> Path:
     """Where the request log and usage are kept: beside the state, under its name."""
     state = settings.router_state_file
     return state.with_name(f"{state.stem}-log{state.suffix}")
+
+
+def open_log(settings: Settings) -> Database | None:
+    """None, with a warning, where the file cannot be used: requests are served all the same."""
+    path = log_file(settings)
+    try:
+        return SqliteWriter(path, SCHEMA, VERSION)
+    except (OSError, sqlite3.Error) as error:
+        log.warning("%s cannot be used, so the request log is kept in memory only: %s", path, error)
+        return None
 
 
 def make_transport(world: World) -> Transport:

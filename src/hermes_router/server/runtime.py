@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import secrets
 from collections.abc import Callable, Collection
@@ -11,10 +12,11 @@ from ..core.errors import CannotServe, Exhausted, NotFound, OverBudget, RouterEr
 from ..engine.memory import Memory
 from ..engine.records import RequestRecord
 from ..engine.run import Engine
+from ..engine.work import ChatWork
 from ..limits.callers import Budgets, CallerLimits
 from ..pool.pool import Pool, Roster
 from ..pool.world import World
-from ..routing.plan import Plan, Planner
+from ..routing.plan import Plan, Planner, prefer
 from ..settings import Settings
 from ..telemetry.requests import LEFT
 from ..telemetry.status import tier_rows
@@ -62,7 +64,7 @@ class Runtime:
         self.adopt(world)
 
     def adopt(self, world: World) -> None:
-        """Serve from this World from now on; requests under way finish on the one they began with."""
+        """Serve from this World from now on; answers under way finish on the one they began with."""
         self.roster: Roster = self.pool.adopt(world)
         settings = world.settings
         limited = {one.secret: one.limits for one in world.callers}
@@ -73,6 +75,7 @@ class Runtime:
         }
         self.telemetry.log.forget_plans()
         self.telemetry.log.resize(settings.request_log_size)
+        self._plan_again()
         self.engine.room.changed()
 
     @property
@@ -147,6 +150,15 @@ class Runtime:
             notices = [f"{notice.subject}: {notice.message}" for notice in world.notices]
             return ["no provider is configured: add a key with `hr auth add <provider>` or in .env", *notices]
         return []
+
+    def _plan_again(self) -> None:
+        """For those who wait for quota: the new World may have somebody for them."""
+        for ticket in self.engine.room.waiting:
+            old = ticket.plan
+            if isinstance(ticket.work, ChatWork):
+                with contextlib.suppress(RouterError):  # nobody there: they go on waiting for those they had
+                    plan = self.planner.plan(self.roster, old.needs, old.selection, self.clock())
+                    ticket.plan = prefer(plan, old.groups[0].model.key)
 
     def _price(self, record: RequestRecord) -> tuple[float, float]:
         """USD per million tokens, in and out."""
