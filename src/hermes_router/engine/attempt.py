@@ -10,6 +10,7 @@ from ..core.events import (
     Event,
     Failed,
     Finish,
+    FinishReason,
     ReasoningDelta,
     RefusalDelta,
     TextDelta,
@@ -68,6 +69,7 @@ class Attempt:
         self.usage: Usage | None = None
         self.finish: Finish | None = None
         self.spoke = False
+        self.thought = False
         self._ledger = ledger
         self._transport = transport
         self._clock = clock
@@ -174,14 +176,18 @@ class Attempt:
         return self._reader.feed(chunk)
 
     def _broken_off(self, reader: Reader, fault: Fault) -> list[Event]:
-        """The body did not come to its end; all of the answer may be there even so, only its last frame missing."""
+        """The body did not come to its end; all of the answer may be there even so, only its last frame missing.
+
+        Not where it calls tools: some providers say so with each call (recorded: OpenRouter), so another may be lost.
+        """
         self._over = True
         if self.finish:
             return []
         events = reader.end()
-        if events and isinstance(events[-1], Finish):
+        last = events[-1] if events else None
+        if isinstance(last, Finish) and last.reason is not FinishReason.TOOL_CALLS:
             return events
-        return [*(event for event in events if not isinstance(event, Failed)), Failed(fault)]
+        return [*(event for event in events if not isinstance(event, Failed | Finish)), Failed(fault)]
 
     def _note(self, events: list[Event]) -> None:
         """Move the clock on output, keep what is asked for later."""
@@ -191,6 +197,7 @@ class Attempt:
                     if not event.text:
                         continue
                     self._output += count_text(event.text)
+                    self.thought |= isinstance(event, ReasoningDelta)
                 self._heard()
             elif isinstance(event, Usage):
                 self.usage = event
