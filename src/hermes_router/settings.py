@@ -51,6 +51,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     reasoning_token_reserve: int = 4096
     embeddings_strict: bool = False
     sandbox: bool | None = None
+    startup_detection: bool = True
     breaker_window: int = 8
     breaker_min_samples: int = 4
     breaker_error_rate: float = 0.5

@@ -16,7 +16,7 @@ _EXPECTED_MOST = 1024
 def reserve(request: Request, state: DeploymentState, settings: Settings) -> int:
     """Tokens added so that a model that thinks first still has room for its answer."""
     target = state.deployment.target
-    if not target.model.reasoning or request.thinking.enabled is False:
+    if not state.spec.reasoning or request.thinking.enabled is False:
         return 0
     stated = target.quirks.reserve
     if stated is not None:

@@ -35,7 +35,7 @@ def deadlines(state: DeploymentState, settings: Settings, *, extra: float = 0.0)
 def thinks_silently(state: DeploymentState) -> bool:
     """It is known to think first and to show nothing of it."""
     target = state.deployment.target
-    return target.model.reasoning is True and target.quirks.replay in ("none", "thought_signature")
+    return state.spec.reasoning is True and target.quirks.replay in ("none", "thought_signature")
 
 
 def _first_event(state: DeploymentState, settings: Settings) -> float:

@@ -390,6 +390,8 @@ class Exchange:
         await attempt.close()
         pool, state = self._engine.pool, attempt.state
         pool.succeeded(state)
+        if attempt.thought:
+            pool.learn_reasons(state)
         latency = state.model.latency
         if attempt.first_event is not None:
             latency.first_event(attempt.first_event)

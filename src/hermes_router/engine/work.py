@@ -110,7 +110,7 @@ class ChatWork:
         request, target = self.request, state.deployment.target
         if request.response_format and target.quirks.schema_with_stream is False:
             return True
-        if target.model.reasoning or not request.max_output:
+        if state.spec.reasoning or not request.max_output:
             return False
         return request.max_output / state.model.latency.rate <= _ONE_PIECE_SECONDS
 

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from ..catalogue.abilities import Ability
+from ..catalogue.metadata import ModelFacts
 from ..core.faults import Fault, Kind, Scope
 from ..storage.base import Row
 from .breaker import BreakerRules
@@ -100,6 +101,23 @@ class Pool:
         """Its first word is overdue: until it has spoken, others go first."""
         state.model.errors += 0.3 * (1 - state.model.errors)
         self.version += 1
+
+    def learn_facts(self, name: str, facts: ModelFacts) -> None:
+        """What is known now of a model (provider/model) that nobody stated."""
+        model = self._models.get(name)
+        if model is None or model.facts == facts:
+            return
+        model.facts = facts
+        for state in self._deployments.values():
+            if state.model is model:
+                state.refresh()
+        self.version += 1
+
+    def learn_reasons(self, state: DeploymentState) -> None:
+        """It thinks before it answers: it was seen to."""
+        if state.spec.reasoning is None:
+            facts = state.model.facts or ModelFacts()
+            self.learn_facts(state.model.key, msgspec.structs.replace(facts, reasoning=True))
 
     def learn_unable(self, state: DeploymentState, ability: Ability) -> None:
         state.model.unable |= ability

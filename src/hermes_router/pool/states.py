@@ -8,6 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from ..catalogue.abilities import Ability, abilities
+from ..catalogue.metadata import ModelFacts, filled
 from ..catalogue.schema import Quirks
 from ..core.faults import Kind
 from ..wires.base import Target
@@ -72,7 +73,7 @@ class ProviderState(Party):
 class ModelState(Party):
     """``key`` is ``provider/model``. What was learned overrides the catalogue, never the user."""
 
-    __slots__ = ("context", "dropped", "errors", "latency", "max_output", "strikes", "turn", "unable")
+    __slots__ = ("context", "dropped", "errors", "facts", "latency", "max_output", "strikes", "turn", "unable")
 
     def __init__(self, key: str) -> None:
         super().__init__(key)
@@ -81,6 +82,8 @@ class ModelState(Party):
         self.context = 0
         """Largest input it is known to take; 0: nothing learned."""
         self.max_output = 0
+        self.facts: ModelFacts | None = None
+        """What the provider's own list says, and what was seen of it; only where nobody stated otherwise."""
         self.dropped: frozenset[str] = frozenset()
         """Optional request fields it refused."""
         self.strikes = 0
@@ -109,6 +112,7 @@ class DeploymentState(Party):
         "price",
         "provider",
         "skip_over",
+        "spec",
         "tier",
     )
 
@@ -123,30 +127,37 @@ class DeploymentState(Party):
         lane: Lane,
     ) -> None:
         super().__init__(deployment.id)
-        spec = deployment.target.model
         self.deployment = deployment
         self.provider = provider
         self.account = account
         self.credential = credential
         self.model = model
         self.lane = lane
-        self.can, self.cannot = abilities(spec, deployment.target.quirks, deployment.wire.carries)
-        self.context = spec.context
-        self.max_output = spec.max_output
+        self.refresh()
+        spec = self.spec
         self.tier = spec.tier or 3
         self.price = sum(spec.price) if spec.price else 0.0
         self.skip_over = deployment.skip_tokens_over
         self._target = deployment.target
         self._dropped: frozenset[str] = frozenset()
 
+    def refresh(self) -> None:
+        """Take up what was learned of the model."""
+        deployment = self.deployment
+        spec = self.spec = filled(deployment.target.model, self.model.facts)
+        self.can, self.cannot = abilities(spec, deployment.target.quirks, deployment.wire.carries)
+        self.context = spec.context
+        self.max_output = spec.max_output
+
     @property
     def target(self) -> Target:
-        """The deployment's target, with the fields it refused left out from now on."""
-        if self.model.dropped is not self._dropped:
+        """The deployment's target with what was learned: facts filled in, fields it refused left out."""
+        if self.model.dropped is not self._dropped or self._target.model is not self.spec:
             self._dropped = self.model.dropped
             base = self.deployment.target
             drop = (*(base.quirks.drop or ()), *sorted(self._dropped))
-            self._target = msgspec.structs.replace(base, quirks=Quirks(drop=drop).over(base.quirks))
+            quirks = Quirks(drop=drop).over(base.quirks) if drop else base.quirks
+            self._target = msgspec.structs.replace(base, model=self.spec, quirks=quirks)
         return self._target
 
     def rest_until(self, now: float, patience: float | None = None) -> float:

@@ -26,6 +26,7 @@ from ..telemetry.telemetry import Telemetry
 from ..transport.base import HttpRequest, HttpResponse, Transport
 from ..transport.http1 import Http1Transport
 from .app import App
+from .detection import Detection
 from .keeper import Keeper
 from .reload import Live
 from .runtime import Runtime
@@ -85,7 +86,11 @@ def make_app(
     runtime = Runtime(world, pool, sender, clock, telemetry=telemetry, budgets=budgets)
     live = runtime.live = Live(runtime, world.loaded, make_world) if world.loaded is not None else None
 
+    detection = Detection(pool, sender)
+
     async def start() -> None:
+        runtime.detection = detection
+        detection.start(runtime.roster.world)
         keeper.start()
         if live is not None:
             live.start()
@@ -94,6 +99,7 @@ def make_app(
         if live is not None:
             live.stop()
         keeper.stop()
+        await detection.stop()
         await sender.aclose()
 
     return App(runtime, start, stop)

@@ -59,7 +59,7 @@ async def _ask(transport: Transport, target: Target, now: float) -> Checked:
     known = tail(target.secret)
     try:
         async with asyncio.timeout(SECONDS):
-            status, headers, body = await _get(transport, target)
+            status, headers, body = await get_models(transport, target)
     except TimeoutError:
         return Checked(tail=known, ok=False, kind="connect", message=f"no answer within {SECONDS:g} s")
     except TransportError as error:
@@ -75,7 +75,8 @@ async def _ask(transport: Transport, target: Target, now: float) -> Checked:
     return Checked(tail=known, ok=False, status=status, kind=fault.kind.value, message=fault.message)
 
 
-async def _get(transport: Transport, target: Target) -> tuple[int, dict[str, str], bytes]:
+async def get_models(transport: Transport, target: Target) -> tuple[int, dict[str, str], bytes]:
+    """Status, headers and body of the provider's answer. Raises TransportError."""
     spec = target.provider
     headers = {"accept": "application/json", **(target.quirks.headers or {})}
     if target.secret:

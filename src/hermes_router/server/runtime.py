@@ -24,6 +24,7 @@ from ..telemetry.story import Failure
 from ..telemetry.telemetry import Telemetry
 from ..transport.base import Transport
 from .auth import Keys
+from .detection import Detection
 from .http import Call
 from .responses_store import ResponseStore
 
@@ -61,6 +62,7 @@ class Runtime:
         self.started_at = clock()
         self._prefix = secrets.token_hex(5)
         self._count = 0
+        self.detection: Detection | None = None
         self.adopt(world)
 
     def adopt(self, world: World) -> None:
@@ -76,6 +78,8 @@ class Runtime:
         self.telemetry.log.forget_plans()
         self.telemetry.log.resize(settings.request_log_size)
         self._plan_again()
+        if self.detection is not None:
+            self.detection.start(world)
         self.engine.room.changed()
 
     @property
