@@ -172,6 +172,13 @@ def test_reasoning_that_was_sealed_here_comes_back_whole_with_its_origin():
     assert message == Message(role=Role.ASSISTANT, parts=(thought, Text(text="a")), origin="groq/m")
 
 
+def test_one_turn_has_the_thoughts_of_one_maker():
+    sealed = [seal((Reasoning(text=text),), origin) for text, origin in (("old", "a/m"), ("new", "b/m"))]
+    items = [{"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": text} for text in sealed]
+    (message,) = read(input=items).messages
+    assert message == Message(role=Role.ASSISTANT, parts=(Reasoning(text="new"),), origin="b/m")
+
+
 def test_reasoning_that_another_sealed_stays_opaque():
     item = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAAA"}
     message = read(input=[item, CALL, OUTPUT]).messages[0]
@@ -245,7 +252,13 @@ def test_tools_of_a_namespace_are_offered_one_by_one():
 
 @pytest.mark.parametrize(
     "name, namespace, expected",
-    [("log", None, "log"), ("log", "git", "git__log"), ("log", "mcp__git__", "mcp__git__log"), ("log", "log", "log")],
+    [
+        ("log", None, "log"),
+        ("log", "git", "git__log"),
+        ("log", "mcp__git__", "mcp__git__log"),
+        ("log", "log", "log"),
+        ("log", "functions", "log"),
+    ],
 )
 def test_the_name_a_tool_of_a_namespace_is_offered_under(name: str, namespace: str | None, expected: str):
     assert offered_name(name, namespace) == expected
@@ -414,6 +427,27 @@ def test_what_codex_cli_sends_is_taken():
     asked = asked_of(request)
     assert (asked.store, asked.sealed, asked.summary, asked.instructions) == (False, True, True, True)
     assert (asked.dropped, request.parallel_tools) == (("tool web_search",), True)
+
+
+def test_what_codex_cli_sends_for_its_newest_models_is_taken():
+    exec_tool = {**PATCH, "name": "exec", "format": {"type": "grammar", "syntax": "lark", "definition": "start: /.+/"}}
+    namespaces = [
+        {"type": "namespace", "name": "functions", "description": "", "tools": [exec_tool]},
+        {"type": "namespace", "name": "clock", "description": "", "tools": [{**FUNCTION, "name": "sleep"}]},
+    ]
+    request = read(
+        tools=[],
+        input=[
+            {"type": "additional_tools", "id": "at_1", "role": "developer", "tools": namespaces},
+            {"type": "message", "id": "msg_1", "role": "user", "content": [{"type": "input_text", "text": "go"}]},
+            {"type": "custom_tool_call", "call_id": "c1", "name": "exec", "namespace": "functions", "input": "x"},
+            {"type": "custom_tool_call_output", "call_id": "c1", "output": [{"type": "input_text", "text": "y"}]},
+        ],
+        reasoning={"effort": "low", "context": "all_turns"},
+    )
+    assert [tool.name for tool in request.tools] == ["exec", "clock__sleep"]
+    assert asked_of(request).forms["exec"] == CallForm("custom", "exec", "functions")
+    assert request.messages[1].parts == (ToolCall(id="c1", name="exec", arguments='{"input":"x"}'),)
 
 
 def test_a_previous_response_goes_between_instructions_and_input():

@@ -213,6 +213,9 @@ class _Items:
         if last is None or last.role is not Role.ASSISTANT:
             last = _Turn(Role.ASSISTANT, [])
             self._turns.append(last)
+        if origin and last.origin not in (None, origin):
+            # One turn, two makers: neither may see what the other thought.
+            last.parts = [part for part in last.parts if not isinstance(part, Reasoning)]
         last.parts += parts
         last.origin = origin or last.origin
 

@@ -37,6 +37,8 @@ from .responses_asked import CallForm
 SEARCH = "tool_search"
 _NAME_LIMIT = 64
 """Characters of a function's name (OpenAI API reference, "Create chat completion", tools)."""
+_DEFAULT_NAMESPACE = "functions"
+"""What OpenAI's models call the namespace of tools that have none; Codex CLI 0.169 names it for its newest models."""
 _MODES = {"auto": ToolMode.AUTO, "none": ToolMode.NONE, "required": ToolMode.REQUIRED}
 _INPUT_SCHEMA: Table = {
     "type": "object",
@@ -64,7 +66,7 @@ class _Hosted(msgspec.Struct, frozen=True):
 
 def offered_name(name: str, namespace: str | None) -> str:
     """The one name under which a tool of a namespace is offered; the same for the same two words, always."""
-    if not namespace or namespace == name:
+    if not namespace or namespace in (name, _DEFAULT_NAMESPACE):
         return name
     joined = namespace + name if namespace.endswith("__") else f"{namespace}__{name}"
     if len(joined) <= _NAME_LIMIT:
