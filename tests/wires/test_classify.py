@@ -616,6 +616,11 @@ EVENTS: list[tuple[str, object, dict[str, Any]]] = [
         {"type": "response.failed", "response": {"error": {"code": "insufficient_quota", "message": "Out of quota"}}},
         _tells(Kind.PAYMENT_REQUIRED, Scope.ACCOUNT, message="Out of quota"),
     ),
+    (
+        "the output limit, said as a refusal",
+        {"error": {"code": 400, "message": "Token limit reached"}},
+        _tells(Kind.MALFORMED, Scope.MODEL, status=400),
+    ),
     ("nothing", {}, _tells(Kind.SERVER_ERROR, Scope.MODEL, status=None)),
     ("naga", {"error": {"type": "server_error", "message": "x"}}, _tells(Kind.SERVER_ERROR, Scope.MODEL)),
     ("a number", 7, _tells(Kind.SERVER_ERROR, Scope.MODEL)),

@@ -72,6 +72,8 @@ ROWS: tuple[Row, ...] = (
         Scope.MODEL,
         "400 422 500",
         r"tool_use_failed|output_parse_failed|json_validate_failed|failed to call a function|model hallucination",
+        # MiniMax through OpenRouter, as a last chunk after thinking alone; the request itself was fine.
+        r"^token limit reached(?:$|\.|\s*\[)",
     ),
     # -- too big
     _row(
