@@ -174,8 +174,10 @@ def test_native_prefill_cut_anywhere_is_whole(whole: str, data: st.DataObject, s
     """The wires leave out white space at the end of the turn, so the model writes it again."""
     cut = data.draw(st.integers(1, len(whole)))
     said = whole[:cut]
+    rest = whole[len(said.rstrip()) :]
+    assume(not rest.startswith(said))  # "ha" after "ha" is taken for a new start
 
-    assert said + chunked(Seam(said, native=True), whole[len(said.rstrip()) :], sizes) == whole
+    assert said + chunked(Seam(said, native=True), rest, sizes) == whole
 
 
 @given(texts(), texts("klmnopqrs456789"), st.data(), st.lists(st.integers(1, 12), max_size=60))
@@ -189,12 +191,11 @@ def test_any_other_text_passes_nothing(whole: str, other: str, data: st.DataObje
 
 @given(texts(), st.data(), st.lists(st.integers(1, 12), max_size=60))
 def test_a_restart_that_changes_a_letter_passes_nothing(whole: str, data: st.DataObject, sizes: list[int]):
+    whole = " ".join(whole.split())  # a repeat may begin on a line of its own
     cut = data.draw(st.integers(12, len(whole)))
     at = data.draw(st.integers(0, cut - 1))
     assume(not whole[at].isspace())
     seam = Seam(whole[:cut])
-    tail_start = len(whole[:cut].rstrip()) - len(tail(whole[:cut]))
-    assume(tail_start > 0)
 
     assert chunked(seam, whole[:at] + "Z" + whole[at + 1 :], sizes) == ""
 

@@ -235,7 +235,7 @@ class _Try:
         said_once = self._said.dense.find(self._said.dense[at:]) == at
         odd = whole and length >= 3 and said_once and _is_odd(words)
         if self._native:
-            started_over = at == 0 and not self._heard[:1].isspace()
+            started_over = at == 0 and (whole or length >= 3) and not self._heard[:1].isspace()
             return count >= _SURE_WORDS or started_over or odd
         if at in (0, self._said.asked) or count >= _SURE_WORDS:
             return True

@@ -131,6 +131,8 @@ class TextCalls:
         return mark != "{" or self._may_be_object(text)
 
     def _may_be_fenced(self, text: str) -> bool:
+        if len(text) < 3:
+            return True
         begun = _FENCE.match(text)
         if begun is not None:
             return self._may_be_object(text[begun.end() :])
