@@ -180,6 +180,25 @@ def test_a_response_is_read_listed_and_deleted(plain: Router):
         client.responses.retrieve(first.id)
 
 
+@pytest.mark.parametrize("query", ["limit=0", "limit=x", "limit=101", "after=in_nothing"])
+def test_a_page_that_cannot_be_is_refused(plain: Router, query: str):
+    answer = ask(plain, "sync")
+    reply = plain.raw("GET", f"/v1/responses/{answer.id}/input_items?{query}")
+    assert (reply.status, reply.json["error"]["param"]) == (400, query.partition("=")[0])
+
+
+def test_a_kept_response_is_not_streamed_again(plain: Router):
+    answer = ask(plain, "sync")
+    reply = plain.raw("GET", f"/v1/responses/{answer.id}?stream=true")
+    assert (reply.status, reply.json["error"]["param"]) == (400, "stream")
+
+
+def test_the_same_key_in_another_header_is_the_same_caller(plain: Router):
+    answer = ask(plain, "sync")
+    reply = plain.raw("GET", f"/v1/responses/{answer.id}", None, {"x-api-key": "sk-router-1"}, key=None)
+    assert reply.json["id"] == answer.id
+
+
 def test_input_items_come_in_pages(plain: Router):
     said = [{"role": "user", "content": text} for text in ("a", "b", "c")]
     answer = ask(plain, "sync", said)

@@ -51,9 +51,10 @@ async def kept_response(runtime: Runtime, call: Call) -> None:
 
 
 def _owner(call: Call) -> str:
-    """The key itself tells callers apart: what a log shows of it may be the same for two."""
+    """A caller's name may pass to another key when keys are changed, so the key itself counts too."""
     bearer = call.headers.get("authorization", "").partition(" ")[2].strip()
-    return hashlib.sha256((bearer or call.headers.get("x-api-key", "").strip()).encode()).hexdigest()
+    key = bearer or call.headers.get("x-api-key", "").strip()
+    return f"{call.caller} {hashlib.sha256(key.encode()).hexdigest()}"
 
 
 def _query(call: Call) -> dict[str, str]:
