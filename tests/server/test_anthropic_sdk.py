@@ -274,7 +274,13 @@ def test_text_before_a_call_is_a_block_of_its_own(start: Start, up: Upstream):
 
 
 def test_a_withheld_answer_is_a_refusal(start: Start, up: Upstream):
-    answer = {"id": "msg_1", "type": "message", "role": "assistant", "model": "m1", "stop_sequence": None}
+    answer: dict[str, Any] = {
+        "id": "msg_1",
+        "type": "message",
+        "role": "assistant",
+        "model": "m1",
+        "stop_sequence": None,
+    }
     answer |= {"content": [{"type": "text", "text": "I"}], "stop_reason": "refusal"}
     up.script(reply(answer | {"usage": {"input_tokens": 3, "output_tokens": 1}}))
     assert ask_anthropic(start(provider("mine", wire="anthropic")), "sync", max_tokens=16).stop_reason == "refusal"

@@ -348,9 +348,9 @@ def test_a_declared_limit_is_kept_without_asking(start: Start, up: Upstream, lim
 def test_only_one_at_a_time_where_that_is_the_limit(start: Start, up: Upstream):
     up.script(sse(text_stream("slow")[:2], then="stall"), path="/one/")
     routed = start(limited("concurrency = 1"))
-    body = {"model": "hermes-router:own", "messages": user("hi"), "stream": True}
-    client = routed.openai()
-    with client.chat.completions.with_streaming_response.create(**body) as first:  # type: ignore[arg-type]
+    body: dict[str, Any] = {"model": "hermes-router:own", "messages": user("hi"), "stream": True}
+    client: Any = routed.openai()
+    with client.chat.completions.with_streaming_response.create(**body) as first:
         assert first.headers["x-hermes-provider"] == "one"
         assert who(ask(routed, model="hermes-router:own")) == "two"
     up.wait_for(lambda: up.closed)
