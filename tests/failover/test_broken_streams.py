@@ -58,7 +58,7 @@ def check(what: str, many: Iterable[Broken], tally: Counter[str]) -> None:
         if found is not None:
             wrong.append(f"{case}: {found}")
     tally[f"{what}: failures"] += len(wrong)
-    assert not wrong, f"{len(wrong)} wrong\n" + "\n".join(wrong[:8])
+    assert not wrong, f"{len(wrong)} wrong\n" + "\n".join(wrong[:40])
 
 
 @pytest.mark.parametrize("stream", list(transcripts()), ids=lambda stream: stream.name)

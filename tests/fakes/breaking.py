@@ -21,6 +21,8 @@ from .virtual_time import run
 
 How = Literal["cut", "stall"]
 HOWS: tuple[How, ...] = ("cut", "stall")
+ODD = frozenset({"gemini/thought_signature"})
+"""Whole, though the plain reader finds no whole calls in it."""
 MODES: tuple[Mode, ...] = ("repeat", "restart", "other")
 
 
@@ -59,6 +61,8 @@ def stream_of(name: str, provider: str, wire: str, body: bytes, *, known: bool) 
         return None
     said = (read_messages if wire == "anthropic" else read_chat)(b"".join(sane).decode())
     if len(frames) < 2 or said.error or said.finish is None or said.refusal or not (said.text or said.calls):
+        return None
+    if any(isinstance(arguments, str) for _, arguments in said.calls) and name not in ODD:
         return None
     return Stream(name, provider, wire, frames, said, known)
 

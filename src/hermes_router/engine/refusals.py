@@ -20,11 +20,11 @@ def exhausted(nobody: Nobody, now: float) -> Exhausted:
             "model": held.state.deployment.target.model.id,
             "key": held.state.deployment.credential.tail,
             "reason": held.reason,
-            "free_in": None if held.until == math.inf else round(max(0.0, held.until - now), 1),
+            "free_in": None if held.returns == math.inf else round(max(0.0, held.returns - now), 1),
         }
         for held in nobody.held
     ]
-    soonest = min((held.until for held in nobody.held), default=math.inf)
+    soonest = min((held.returns for held in nobody.held), default=math.inf)
     headers = {} if soonest == math.inf else {"retry-after": str(max(1, math.ceil(soonest - now)))}
     when = f"the next is free in {headers['retry-after']} s" if headers else "none is expected back"
     listed = "; ".join(f"{one['provider']}/{one['model']}: {one['reason']}" for one in candidates[:_LISTED])

@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from ..core.faults import Kind
 from ..pool.ledger import Lease, Ledger
 from ..pool.states import DeploymentState
 from ..routing.plan import Plan, fits
@@ -20,6 +21,9 @@ from .work import Work
 
 PREFERRED_PATIENCE = 10.0
 """A deployment that the caller put first is tried again this soon after a passing failure, seconds."""
+NETWORK_PATIENCE = 1.0
+"""Where nobody at all could be reached the last time, a connection is tried again this soon: it costs no quota, and
+it may have been our own network."""
 _TRIES_EACH = 2
 _TOKEN_WINDOWS = ("tpm", "tpd")
 
@@ -33,11 +37,18 @@ class Tried(msgspec.Struct):
 
 
 class Held(msgspec.Struct, frozen=True):
-    """Why a candidate is not free, and until when (wall clock, inf: never)."""
+    """Why a candidate is not free, and until when (wall clock, inf: never for this request). ``back``: when it is free
+    for others, where that is another moment."""
 
     state: DeploymentState
     until: float
     reason: str
+    back: float = math.inf
+
+    @property
+    def returns(self) -> float:
+        """When it is worth asking again, by this request or the next (inf: never)."""
+        return min(self.until, self.back)
 
 
 class Ticket:
@@ -198,10 +209,10 @@ class Room:
         tried = ticket.tried.get(state.key)
         if not _is_large_enough(ticket, state):
             return Held(state, math.inf, "too small for this request")
-        if tried is not None and (tried.again_at == math.inf or tried.times >= _TRIES_EACH):
-            return Held(state, math.inf, f"failed: {tried.why}")
-        rest = state.rest_until(now, self._patience(ticket))
+        rest = state.rest_until(now, _patience(ticket))
         free = self._ledger.free_at(state.lane, ticket.work.cost(state), now)
+        if tried is not None and (tried.again_at == math.inf or tried.times >= _TRIES_EACH):
+            return Held(state, math.inf, f"failed: {tried.why}", back=max(rest, free.at))
         if tried is not None and tried.again_at > max(rest, free.at):
             return Held(state, tried.again_at, f"failed a moment ago: {tried.why}")
         if rest > free.at:
@@ -215,10 +226,19 @@ class Room:
             return math.inf
         if not _is_large_enough(ticket, state):
             return math.inf
-        return state.rest_until(now, self._patience(ticket))
+        return state.rest_until(now, _patience(ticket))
 
-    def _patience(self, ticket: Ticket) -> float | None:
-        return PREFERRED_PATIENCE if ticket.plan.preferred else None
+
+def _patience(ticket: Ticket) -> float | None:
+    """How long a passing rest counts; None: to its end."""
+    if all(_was_unreachable(state) for group in ticket.plan.groups for state in group.members):
+        return NETWORK_PATIENCE
+    return PREFERRED_PATIENCE if ticket.plan.preferred else None
+
+
+def _was_unreachable(state: DeploymentState) -> bool:
+    rest = state.provider.rest
+    return rest is not None and rest.kind is Kind.CONNECT
 
 
 def _is_large_enough(ticket: Ticket, state: DeploymentState) -> bool:

@@ -222,7 +222,10 @@ class Exchange:
 
     def _hedge(self, first: Attempt) -> Hedge:
         """A hedge in waiting."""
-        return Hedge(first, late_after(first.state) or _LATE_SECONDS, lambda: self._second(first.state), self._hear)
+        delay = late_after(first.state) or _LATE_SECONDS
+        if first.work.in_one_piece(first.state):
+            delay += _LATE_SECONDS
+        return Hedge(first, delay, lambda: self._second(first.state), self._hear)
 
     def _second(self, first: DeploymentState) -> Attempt | None:
         """The first one is late: others are warned, and a second one starts where that is wise."""
@@ -279,7 +282,7 @@ class Exchange:
         await attempt.close(fault)
         engine.room.changed()
         if fault.kind is Kind.FILTERED and self._settings.content_filter_failover:
-            then = Then.NEXT
+            then, self._doubt = Then.NEXT, fault
         if then is Then.STOP or (then is Then.OTHERS_ONCE and (self._doubt or fault.field)):
             raise refused(self._doubt or fault)
         if then is Then.OTHERS_ONCE:
@@ -394,7 +397,10 @@ class Exchange:
             pool.learn_reasons(state)
         latency = state.model.latency
         if attempt.first_event is not None:
-            latency.first_event(attempt.first_event)
+            if attempt.work.in_one_piece(state):
+                latency.whole(attempt.first_event)
+            else:
+                latency.first_event(attempt.first_event)
             latency.generated(*attempt.speed())
         self._engine.room.changed()
         spent = self._spent.total if self.record.resumes else attempt.usage

@@ -65,6 +65,9 @@ BY_STATUS: dict[int, Kind] = {
     529: Kind.OVERLOADED,
 }
 
+_VALUE_OF = re.compile(r"([a-z_][\w.]*): (?:input|field|value|string|list|array|object)\b", re.IGNORECASE)
+"""``temperature: Input should be less than or equal to 1`` (Anthropic API, errors)."""
+
 STATUS_OF_CODE: dict[str, int] = {
     "authentication_error": 401,
     "unauthenticated": 401,
@@ -451,7 +454,18 @@ def _by_status(case: _Case) -> Fault:
     if status == 529 or (kind in (Kind.SERVER_ERROR, Kind.OVERLOADED) and not case.said.json):
         # JSON comes from the provider's application and is about this model; anything else from its front door.
         scope = Scope.PROVIDER
-    return _fault(case, kind, scope, value=_size(kind, case.words))
+    field = _own_mistake(case) if kind is Kind.BAD_REQUEST else None
+    return _fault(case, kind, scope, value=_size(kind, case.words), field=field)
+
+
+def _own_mistake(case: _Case) -> str | None:
+    """The field whose value the caller got wrong, where the provider names it: nobody else would take it either."""
+    if case.said.params:
+        return case.said.params[0]
+    if case.said.locations:
+        return ".".join(case.said.locations[0][0]) or None
+    found = _VALUE_OF.match(case.said.headline or "")
+    return found[1] if found else None
 
 
 # -- putting it together
