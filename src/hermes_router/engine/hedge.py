@@ -61,6 +61,8 @@ class Hedge:
             await self.second.close()
 
     def _begin(self) -> None:
+        if self._first.spoke:  # what is awaited is the rest of a whole answer
+            return
         self.second = self._start()
         if self.second is not None:
             self._task = asyncio.get_running_loop().create_task(self._run(self.second))

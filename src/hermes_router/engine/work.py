@@ -43,6 +43,10 @@ class Work(Protocol):
 
     def screens(self, state: DeploymentState) -> list[Screen]: ...
 
+    def in_one_piece(self, state: DeploymentState) -> bool:
+        """The answer is asked for as one JSON body: its first event is its last."""
+        ...
+
     def resumable(self, sent: Sent) -> bool:
         """Whether somebody else can go on from what was sent."""
         ...
@@ -70,7 +74,7 @@ class ChatWork:
 
     def write(self, state: DeploymentState) -> HttpRequest:
         request = self.request
-        stream = request.stream or not self._comes_in_one_piece(state)
+        stream = not self.in_one_piece(state)
         if stream != request.stream:
             request = msgspec.structs.replace(request, stream=stream)
         budget = output_budget(request, self.needs, state, self._settings)
@@ -80,8 +84,7 @@ class ChatWork:
         return state.deployment.wire.chat_reader(state.target, content_type=content_type, now=now)
 
     def deadlines(self, state: DeploymentState) -> Deadlines:
-        alone = not self.request.stream and self._comes_in_one_piece(state)
-        return deadlines(state, self._settings, extra=_ONE_PIECE_SECONDS if alone else 0.0)
+        return deadlines(state, self._settings, extra=_ONE_PIECE_SECONDS if self.in_one_piece(state) else 0.0)
 
     def screens(self, state: DeploymentState) -> list[Screen]:
         request, settings = self.request, self._settings
@@ -106,8 +109,10 @@ class ChatWork:
         needs = msgspec.structs.replace(self.needs, input=self.needs.input + count_text(said))
         return ChatWork(request, needs, self._settings, lambda: joining(said, how))
 
-    def _comes_in_one_piece(self, state: DeploymentState) -> bool:
+    def in_one_piece(self, state: DeploymentState) -> bool:
         request, target = self.request, state.deployment.target
+        if request.stream:
+            return False
         if request.response_format and target.quirks.schema_with_stream is False:
             return True
         if state.spec.reasoning or not request.max_output:
@@ -139,6 +144,9 @@ class EmbedWork:
 
     def screens(self, state: DeploymentState) -> list[Screen]:
         return [VectorCount(len(self.request.inputs))]
+
+    def in_one_piece(self, state: DeploymentState) -> bool:
+        return True
 
     def resumable(self, sent: Sent) -> bool:
         return False

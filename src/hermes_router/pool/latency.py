@@ -31,6 +31,11 @@ class Latency:
         if self._stale >= 8 or self.samples <= 8:
             self._refresh()
 
+    def whole(self, seconds: float) -> None:
+        """A whole answer came at once: that says how long to expect at most, where nothing better is known."""
+        if not self.samples:
+            self.mean = seconds if self.mean is None else self.mean + _ALPHA * (seconds - self.mean)
+
     def generated(self, tokens: int, seconds: float) -> None:
         """``seconds`` from the first event to the last, or the whole call where it came in one piece."""
         if tokens >= 8 and seconds > 0.001:
