@@ -196,7 +196,7 @@ class Pool:
 
     def _party(self, state: DeploymentState, scope: Scope) -> tuple[str, Party | None]:
         parties: dict[Scope, Party] = {
-            Scope.DEPLOYMENT: state,
+            Scope.DEPLOYMENT: self._deployments.get(state.key, state),  # a reload may have replaced the request's own
             Scope.MODEL: state.model,
             Scope.CREDENTIAL: state.credential,
             Scope.ACCOUNT: state.account,
