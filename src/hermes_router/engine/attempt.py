@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
@@ -29,7 +30,7 @@ from ..wires.classify import classify
 from ..wires.limits import read_limits
 from .records import AttemptRecord
 from .screens import Screen, through
-from .watchdog import TookTooLong, Watchdog
+from .watchdog import Overtaken, TookTooLong, Watchdog
 from .work import Work
 
 _OUTPUT = (TextDelta, ReasoningDelta, RefusalDelta, ToolCallStart, ToolCallDelta, Vectors)
@@ -99,6 +100,9 @@ class Attempt:
         except TookTooLong:
             self._admitted = True  # it may be at work on it, and counting
             return self._silent()
+        except (asyncio.CancelledError, Overtaken):
+            self._admitted = True
+            raise
         self._response = response
         now = self._clock()
         self.record.status = response.status

@@ -24,6 +24,8 @@ PREFERRED_PATIENCE = 10.0
 NETWORK_PATIENCE = 1.0
 """Where nobody at all could be reached the last time, a connection is tried again this soon: it costs no quota, and
 it may have been our own network."""
+_SLACK = 0.01
+"""Share of its patience by which a request may be late: a minute's quota comes back in a minute and a moment."""
 _TRIES_EACH = 2
 _TOKEN_WINDOWS = ("tpm", "tpd")
 
@@ -61,7 +63,7 @@ class Ticket:
         self.plan = plan
         self.caller = caller
         self.since = since
-        self.gives_up = since + patience
+        self.gives_up = since + patience * (1 + _SLACK)
         self.tried: dict[str, Tried] = {}
         self.future: asyncio.Future[Picked] | None = None
         self.larger_than = 0
