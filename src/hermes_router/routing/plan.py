@@ -1,10 +1,12 @@
 """The plan for one request: groups in order, and on demand why everybody else was left out.
 
-Ordering is kept for a second for requests of the same kind; whether a candidate is free right now is looked up while
-walking, so a kept order never hides a spent quota.
+Ordering is kept for a second or so for requests of the same kind; whether a candidate is free right now is looked up
+while walking, so a kept order never hides a spent quota.
 """
 
 from __future__ import annotations
+
+import math
 
 import msgspec
 
@@ -17,6 +19,9 @@ from .policy import Group, order
 from .selection import Selection
 
 _KEEP_SECONDS = 1.0
+_MANY = 500
+"""From this many deployments on, weighing everybody takes milliseconds: their orders are kept longer, in step with what
+they cost, and a while longer than the last failure or success."""
 _KEEP_ORDERS = 256
 _ROOM_TO_ANSWER = 64
 
@@ -53,9 +58,14 @@ def prefer(plan: Plan, name: str) -> Plan:
 
 
 class _Order(msgspec.Struct, frozen=True, eq=False):
-    until: float
+    """``known`` are the groups to use where every one is large enough, which they are for requests of up to ``floor``
+    tokens."""
+
+    at: float
     version: int
     groups: tuple[Group, ...]
+    known: tuple[Group, ...]
+    floor: float
 
 
 class Planner:
@@ -67,37 +77,58 @@ class Planner:
 
     def plan(self, roster: Roster, needs: Needs, selection: Selection, now: float) -> Plan:
         """Raises CannotServe where nobody configured has what is needed, Exhausted where nobody is configured."""
-        groups = self._order(roster, needs, selection, now)
-        if groups and (sized := _that_fit(groups, needs)):
+        order = self._order(roster, needs, selection, now)
+        if order.groups and (sized := _that_fit(order, needs)):
             return Plan(sized, needs, selection, roster)
-        raise refusal(roster, groups, needs, selection)
+        raise refusal(roster, order.groups, needs, selection)
 
-    def _order(self, roster: Roster, needs: Needs, selection: Selection, now: float) -> tuple[Group, ...]:
+    def _order(self, roster: Roster, needs: Needs, selection: Selection, now: float) -> _Order:
         output = needs.output.bit_length()
         key = (id(roster), selection.key, int(needs.abilities) << 8 | needs.tier << 5 | output, output)
         kept = self._orders.get(key)
-        if kept is not None and kept.version == self._pool.version and kept.until > now >= kept.until - _KEEP_SECONDS:
-            return kept.groups
+        if kept is not None and self._holds(kept, len(roster.chat), now):
+            return kept
         groups = order(roster.chat, needs, selection, self._pool.ledger, now)
         if len(self._orders) >= _KEEP_ORDERS:
             self._orders.clear()
-        self._orders[key] = _Order(now + _KEEP_SECONDS, self._pool.version, groups)
-        return groups
+        fresh = self._orders[key] = _Order(now, self._pool.version, groups, _known(groups), _floor(groups))
+        return fresh
+
+    def _holds(self, kept: _Order, size: int, now: float) -> bool:
+        age = now - kept.at
+        if size < _MANY:
+            return kept.version == self._pool.version and 0 <= age < _KEEP_SECONDS
+        return 0 <= age < (_KEEP_SECONDS * size / _MANY if kept.version == self._pool.version else 0.02 * size / _MANY)
 
 
 def fits(state: DeploymentState, needs: Needs) -> bool:
     """Whether the request is small enough for it."""
     limit = state.largest_input()
-    if limit and needs.input + min(needs.output or _ROOM_TO_ANSWER, _ROOM_TO_ANSWER) > limit:
+    if limit and _size(needs) > limit:
         return False
     return not state.skip_over or needs.input <= state.skip_over
 
 
-def _that_fit(groups: tuple[Group, ...], needs: Needs) -> tuple[Group, ...]:
-    fitting = tuple(one for one in groups if fits(one.members[0], needs))
-    if fitting and fitting[0].known and not fitting[-1].known:
-        return tuple(one for one in fitting if one.known)
-    return fitting
+def _size(needs: Needs) -> int:
+    return needs.input + min(needs.output or _ROOM_TO_ANSWER, _ROOM_TO_ANSWER)
+
+
+def _that_fit(order: _Order, needs: Needs) -> tuple[Group, ...]:
+    if _size(needs) <= order.floor:
+        return order.known
+    return _known(tuple(one for one in order.groups if fits(one.members[0], needs)))
+
+
+def _known(groups: tuple[Group, ...]) -> tuple[Group, ...]:
+    """Those known to be able, where any is; they come first."""
+    if groups and groups[0].known and not groups[-1].known:
+        return tuple(one for one in groups if one.known)
+    return groups
+
+
+def _floor(groups: tuple[Group, ...]) -> float:
+    limits = [limit for one in groups for limit in (one.members[0].largest_input(), one.members[0].skip_over) if limit]
+    return min(limits, default=math.inf)
 
 
 def refusal(roster: Roster, groups: tuple[Group, ...], needs: Needs, selection: Selection) -> CannotServe | Exhausted:
