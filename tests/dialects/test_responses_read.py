@@ -330,6 +330,11 @@ def test_a_hosted_tool_is_refused_where_it_is_all_or_must_be_called(tools: list[
     assert "OpenAI's own servers" in error.message
 
 
+def test_a_hosted_tool_that_must_not_be_called_is_left_out():
+    request = read(tools=[HOSTED], tool_choice="none")
+    assert (request.tools, request.tool_choice, asked_of(request).dropped) == ((), None, ("tool web_search",))
+
+
 def test_a_strange_type_of_tool_does_not_reach_a_header():
     assert asked_of(read(tools=[FUNCTION, {"type": "a\r\nx: y"}])).dropped == ("tool of an unknown type",)
 

@@ -105,7 +105,7 @@ def read_toolbox(body: Table, found: Iterable[tuple[str, Table]] = ()) -> Toolbo
     if shelf.hosted and mode is not ToolMode.NONE and (not tools or mode is ToolMode.REQUIRED):
         raise _refusal(shelf.hosted[0])
     dropped = dict.fromkeys(f"tool {_plain(one.kind)}" for one in shelf.hosted)
-    return Toolbox(tools, chosen, shelf.forms, tuple(dropped))
+    return Toolbox(tools, chosen if tools else None, shelf.forms, tuple(dropped))
 
 
 def _plain(kind: str) -> str:
@@ -209,12 +209,10 @@ def _choice(body: Table, tools: tuple[Tool, ...], hosted: list[_Hosted]) -> Chos
     raise _refusal(_Hosted("tool_choice", kind))
 
 
-def _offered(mode: ToolMode, tools: tuple[Tool, ...], hosted: list[_Hosted]) -> ToolChoice | None:
-    if tools:
-        return ToolChoice(mode=mode)
-    if mode is ToolMode.REQUIRED and not hosted:
+def _offered(mode: ToolMode, tools: tuple[Tool, ...], hosted: list[_Hosted]) -> ToolChoice:
+    if mode is ToolMode.REQUIRED and not tools and not hosted:
         raise bad("tool_choice", "requires a tool call but the request has no tools")
-    return None if mode is ToolMode.AUTO else ToolChoice(mode=mode)
+    return ToolChoice(mode=mode)
 
 
 def _allowed(table: Table, tools: tuple[Tool, ...], hosted: list[_Hosted]) -> Chosen:
