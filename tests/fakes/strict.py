@@ -87,6 +87,9 @@ class Strict:
         self._batch = batch
 
     async def __call__(self, peer: Peer, seen: Seen) -> None:
+        if seen.method == "GET":
+            await reply({"error": {"message": "Not found"}}, 404)(peer, seen)
+            return
         style = STYLES.get(seen.path.split("/")[1], _PLAIN)
         try:
             _require(seen.method == "POST", f"{seen.method} is not allowed")

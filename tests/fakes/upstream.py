@@ -226,9 +226,8 @@ class _Script(msgspec.Struct, eq=False):
     for_ever: bool
 
     def fits(self, seen: Seen) -> bool:
-        return bool(
-            self.steps and self.path in seen.path and self.model in ("", seen.model) and self.key in ("", seen.key)
-        )
+        asked = self.path in seen.path if self.path else seen.method == "POST"  # a look at /models is no call
+        return bool(self.steps and asked and self.model in ("", seen.model) and self.key in ("", seen.key))
 
     def next(self) -> Step:
         return self.steps[0] if self.for_ever and len(self.steps) == 1 else self.steps.pop(0)
