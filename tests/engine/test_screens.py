@@ -38,16 +38,18 @@ def test_up_to_half_as_much_again_passes():
 
 def test_more_is_cut_with_one_finish():
     cap = OutputCap(20)
+    over = []
 
     assert cap.feed([WORD, WORD, WORD]) == [WORD, WORD, WORD]
-    assert not cap.over
+    over.append(cap.over)
     assert cap.feed([WORD, TextDelta("x"), Usage(output=9), DONE]) == [
         WORD,
         Usage(output=9),
         Finish(FinishReason.LENGTH, raw="length"),
     ]
-    assert cap.over
+    over.append(cap.over)
     assert cap.feed([TextDelta("x"), ToolCallStart(0, "c", "f"), ToolCallDelta(0, "{}"), DONE]) == []
+    assert over == [False, True]
 
 
 def test_thinking_is_not_counted():

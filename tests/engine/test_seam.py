@@ -159,7 +159,7 @@ def chunked(seam: Seam, text: str, sizes: list[int]) -> str:
 def test_any_text_cut_anywhere_and_repeated_from_any_word_is_whole(
     whole: str, data: st.DataObject, sizes: list[int], native: bool
 ):
-    cut = data.draw(st.integers(1, len(whole)))
+    cut = data.draw(st.integers(3 if native else 1, len(whole)))  # "h" after "h" may well go on
     said = whole[:cut]
     starts = [at for at in range(cut) if not whole[at].isspace() and (at == 0 or whole[at - 1].isspace())]
     start = data.draw(st.sampled_from(starts[:-2] or [0]))

@@ -130,7 +130,7 @@ SOON = {
     "another tag": "<tool_b",
     "a person": '{"name": "A',
     "other JSON": '{"c',
-    "code": "```py",
+    "code": "```p",
     "a fence of other JSON": '```json\n{"c',
     "a list of numbers": "```json\n[1",
     "a block": "{\n  x",

@@ -62,6 +62,7 @@ class Seam:
         self._rest: str | None = None
         self._tries = [_Try(self._said, 0, native=native)]
         self._cuts: set[tuple[int, str]] = {(0, "")}
+        self._looked = 0
 
     def feed(self, text: str) -> str:
         """What may be passed on now, "" for nothing yet."""
@@ -91,9 +92,8 @@ class Seam:
             end = one.repeated(last=last)
             if end is None:
                 waiting = True
-                if one.cut == 0:
-                    break
-            elif end >= 0:
+                break
+            if end >= 0:
                 return self._join(self._heard[one.cut + end :], last=last)
         if waiting and not last:
             return ""
@@ -109,16 +109,19 @@ class Seam:
         return ""
 
     def _undress(self) -> bool:
-        """Look for the repeat behind an opening; whether there was a new place to look."""
+        """Look for the repeat behind an opening; whether there was a new place to look. Sign by sign, so that it makes
+        no difference in which chunks the text came."""
         found = False
-        for cut, opening, strict in _openings(self._heard[:_PREAMBLE_MOST]):
-            if (cut, opening) in self._cuts:
-                continue
-            self._cuts.add((cut, opening))
-            one = _Try(self._said, cut, opening=opening, strict=strict)
-            one.add(self._heard[cut:])
-            self._tries.append(one)
-            found = True
+        length = min(len(self._heard), _PREAMBLE_MOST)
+        for seen in range(self._looked + 1, length + 1):
+            for cut, opening, strict in _openings(self._heard[:seen]):
+                if (cut, opening) not in self._cuts:
+                    self._cuts.add((cut, opening))
+                    one = _Try(self._said, cut, opening=opening, strict=strict)
+                    one.add(self._heard[cut:])
+                    self._tries.append(one)
+                    found = True
+        self._looked = length
         return found
 
     def _join(self, rest: str, *, last: bool) -> str:
@@ -231,15 +234,15 @@ class _Try:
         return self._closed(end, last=last)
 
     def _is_repeat(self, at: int, words: str, whole: bool) -> bool:
+        if not self._native and at in (0, self._said.asked):
+            return True
         count, length = _words(words), len(self._said.dense) - at
         said_once = self._said.dense.find(self._said.dense[at:]) == at
         odd = whole and length >= 3 and said_once and _is_odd(words)
         if self._native:
             started_over = at == 0 and (whole or length >= 3) and not self._heard[:1].isspace()
             return count >= _SURE_WORDS or started_over or odd
-        if at in (0, self._said.asked) or count >= _SURE_WORDS:
-            return True
-        return (count >= 2 and (length >= 6 or (whole and length >= 4))) or odd
+        return count >= _SURE_WORDS or (count >= 2 and (length >= 6 or (whole and length >= 4))) or odd
 
     def _closed(self, end: int, *, last: bool) -> int | None:
         """Where the repeat ends with what closes its opening; -1 where an opening is left open."""
