@@ -9,6 +9,7 @@ import re
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,14 @@ def outcome(record: Record) -> Request | EmbeddingRequest | str:
     return read
 
 
+@cache
+def accepted() -> list[tuple[str, Request]]:
+    """Every chat request that is taken in, of any dialect, with its record's id."""
+    records = (record for endpoint in ("chat", "messages", "responses") for record in bodies(endpoint))
+    read = ((record["id"], outcome(record)) for record in records)
+    return [(id_, request) for id_, request in read if isinstance(request, Request)]
+
+
 def row_of(table: str, said: str) -> int | None:
     """Which expectation covers a refusal."""
     return next((at for at, row in enumerate(EXPECTED.get(table, [])) if re.search(row["says"], said)), None)
@@ -93,12 +102,10 @@ def test_recorded_request_is_accepted_or_refused_for_a_listed_reason(endpoint, t
 @pytest.mark.parametrize("provider", UPSTREAMS)
 def test_accepted_request_is_written_as_a_strict_upstream_takes_it(provider, tally):
     refusals = []
-    for endpoint in ("chat", "messages", "responses"):
-        for record in bodies(endpoint):
-            request = outcome(record)
-            if isinstance(request, Request) and (target := able(provider, request)) is not None:
-                tally[f"requests written for {provider}: chat"] += 1
-                refusals += [(record["id"], said) for said in refused_by(provider, request, target)]
+    for id_, request in accepted():
+        if (target := able(provider, request)) is not None:
+            tally[f"requests written for {provider}: chat"] += 1
+            refusals += [(id_, said) for said in refused_by(provider, request, target)]
     compare(f"upstream_{provider}", refusals, tally, f"requests written for {provider}: it would refuse")
 
 

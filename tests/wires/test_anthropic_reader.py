@@ -87,6 +87,15 @@ STREAMS: dict[str, list[Event]] = {
     "no_stop_event": [
         START, TextDelta("Enough."), Usage(input=25, output=3), Finish(FinishReason.STOP, "end_turn"),
     ],
+    "plain": [
+        Start(id="msg_1001", model="claude-haiku-5-5"), TextDelta("Grüße "), TextDelta("aus Oslo"), TextDelta(" 🚢."),
+        Usage(input=21, output=9), Finish(FinishReason.STOP, "end_turn"),
+    ],
+    "tools": [
+        Start(id="msg_1001", model="claude-haiku-5-5"), ToolCallStart(0, "toolu_01A", "get_weather"),
+        ToolCallDelta(0, '{"city":'), ToolCallDelta(0, '"Oslo"}'), Usage(input=21, output=9),
+        Finish(FinishReason.TOOL_CALLS, "tool_use"),
+    ],
     "server_tool": [
         START, TextDelta("Searching."), TextDelta(" Found."), Usage(input=25, output=40),
         Finish(FinishReason.STOP, "end_turn"),
