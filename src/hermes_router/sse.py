@@ -33,6 +33,8 @@ class SseParser:
 
     def feed(self, data: bytes) -> list[Frame]:
         """The frames completed by ``data``."""
+        if not self._rest and not self._bom_due and not self._after_cr and _is_one_line(data):
+            return [Frame("", data[6:-2])]
         if self._after_cr or b"\r" in data:
             data = self._as_lf(data)
         data = self._rest + data
@@ -64,6 +66,11 @@ class SseParser:
         if data:
             self._after_cr = data.endswith(b"\r")
         return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+
+def _is_one_line(data: bytes) -> bool:
+    """The common case: one whole event, alone."""
+    return data[:6] == b"data: " and data[-2:] == b"\n\n" and data.find(b"\n") == len(data) - 2 and b"\r" not in data
 
 
 def _read(block: bytes) -> Frame | None:

@@ -33,7 +33,7 @@ from .screens import Screen, through
 from .watchdog import Overtaken, TookTooLong, Watchdog
 from .work import Work
 
-_OUTPUT = (TextDelta, ReasoningDelta, RefusalDelta, ToolCallStart, ToolCallDelta, Vectors)
+_OUTPUT = (RefusalDelta, ToolCallStart, ToolCallDelta, Vectors)
 _REFUSAL_BYTES = 65536
 _REFUSAL_SECONDS = 5.0
 _ENDING_SECONDS = 1.0
@@ -196,12 +196,13 @@ class Attempt:
     def _note(self, events: list[Event]) -> None:
         """Move the clock on output, keep what is asked for later."""
         for event in events:
-            if isinstance(event, _OUTPUT):
-                if isinstance(event, TextDelta | ReasoningDelta):
-                    if not event.text:
-                        continue
-                    self._output += count_text(event.text)
-                    self.thought |= isinstance(event, ReasoningDelta)
+            kind = type(event)
+            if kind is TextDelta or kind is ReasoningDelta:
+                text = event.text  # type: ignore[union-attr]  # what comes by the thousand is told by its type alone
+                if text:
+                    self._output += count_text(text)
+                    self._heard()
+            elif isinstance(event, _OUTPUT):
                 self._heard()
             elif isinstance(event, Usage):
                 self.usage = event

@@ -38,7 +38,7 @@ class Watchdog:
     async def wait(self, awaitable: Awaitable[T]) -> T:
         """Raises TookTooLong where the deadline passes first, Overtaken where it is interrupted; the awaitable is
         cancelled then."""
-        task = asyncio.current_task()
+        task = asyncio.current_task(self._loop)
         assert task is not None
         if self._timer is None or self._armed_for > self.deadline:
             self._arm()

@@ -60,6 +60,8 @@ _FINISH = {
     "refused": FinishReason.REFUSED,
 }
 _BROKEN = frozenset({"network_error", "abort", "aborted", "cancelled"})
+_CACHE_READ = ("prompt_cache_hit_tokens", "cache_read_input_tokens", "cached_tokens", "num_cached_tokens")
+_CACHE_WRITE = ("cache_write_tokens", "cache_creation_tokens")
 _GATED = 300
 """Characters of text held back where a provider is known to send errors as text."""
 _ERROR_MARKS = ("errors", "detail", "title", "message")
@@ -304,18 +306,8 @@ def read_usage(table: Table) -> Usage:
     if uncounted > 0 and (uncounted == reasoning or not (details_out or "prompt_audio_seconds" in table)):
         output += uncounted
         reasoning = uncounted
-    cache_read = (
-        _int(details_in, "cached_tokens")
-        or _int(table, "prompt_cache_hit_tokens")
-        or _int(table, "cache_read_input_tokens")
-        or _int(table, "cached_tokens")
-        or _int(table, "num_cached_tokens")
-    )
-    cache_write = (
-        _int(details_in, "cache_write_tokens")
-        or _int(details_in, "cache_creation_tokens")
-        or _int(table, "cache_creation_input_tokens")
-    )
+    cache_read = _int(details_in, "cached_tokens") or _first(table, _CACHE_READ)
+    cache_write = _first(details_in, _CACHE_WRITE) or _int(table, "cache_creation_input_tokens")
     return Usage(input=input_, output=output, reasoning=reasoning, cache_read=cache_read, cache_write=cache_write)
 
 
@@ -359,6 +351,13 @@ def _joined(value: object) -> str:
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
+
+
+def _first(table: Table, keys: tuple[str, ...]) -> int:
+    for key in keys:
+        if table.get(key) and (value := _int(table, key)):
+            return value
+    return 0
 
 
 def _int(table: Table, key: str) -> int:
