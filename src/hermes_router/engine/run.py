@@ -197,28 +197,40 @@ class Exchange:
             self._head = heard if isinstance(heard, list) else []
             return first
         except BaseException:
-            await hedge.cancel()
+            await self._drop(hedge)
             raise
         if isinstance(heard, list):
-            await hedge.cancel()
+            await self._drop(hedge)
             self._head = heard
             return first
         return await self._without_first(first, heard, hedge)
 
     async def _without_first(self, first: Attempt, fault: Fault, hedge: Hedge) -> Attempt | None:
-        """The first attempt failed: its hedge may still speak."""
-        heard, second = await hedge.outcome(), hedge.second
-        if second is None or heard is None:
+        """The first attempt failed: its hedge may still speak, and answer what the first one refused."""
+        trouble: RouterError | None = None
+        try:
             await self._after(first, fault)
-            return None
-        if isinstance(heard, Fault):
-            await self._after(first, fault)
-            await self._after(second, heard)
-            return None
-        with suppress(RouterError):  # the second one answers what the first one refused
-            await self._after(first, fault)
-        self._head = heard
-        return second
+        except RouterError as error:
+            trouble = error
+        try:
+            heard, second = await hedge.outcome(), hedge.second
+        except BaseException:
+            await self._drop(hedge)
+            raise
+        if second is not None and isinstance(heard, list):
+            self._head = heard
+            return second
+        await self._drop(hedge)
+        if trouble is not None:
+            raise trouble
+        return None
+
+    async def _drop(self, hedge: Hedge) -> None:
+        """The hedge is not needed; what it failed of is learned all the same."""
+        await hedge.cancel()
+        if hedge.second is not None and isinstance(hedge.heard, Fault):
+            with suppress(RouterError):
+                await self._after(hedge.second, hedge.heard)
 
     def _hedge(self, first: Attempt) -> Hedge:
         """A hedge in waiting."""
