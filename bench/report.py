@@ -71,11 +71,10 @@ class Results:
         return cls(**values)
 
     def take(self, target: Target) -> None:
-        self.targets[target.name] = {
-            "title": target.title,
-            "ready_seconds": target.ready_seconds,
-            "memory": target.memory,
-        }
+        kept = self.targets.setdefault(target.name, {"title": target.title, "ready_seconds": [], "memory": {}})
+        kept["ready_seconds"].append(target.ready_seconds)
+        for when, megabytes in target.memory.items():
+            kept["memory"].setdefault(when, []).append(megabytes)
 
     def write(self, path: Path) -> None:
         path.write_text(json.dumps(asdict(self), indent=1) + "\n")
@@ -160,11 +159,11 @@ def _memory(results: Results) -> str:
         return ""
     titles = {"idle": "idle", "paced-300": "300 streams", "paced-1000": "1000 streams", "after": "after all loads"}
     rows = [
-        [f"resident, {title}, MB", *(_shown(results.targets[name]["memory"].get(key), 0) for name in names)]
+        [f"resident, {title}, MB", *(_shown(_median(results.targets[name]["memory"].get(key)), 0) for name in names)]
         for key, title in titles.items()
         if any(key in results.targets[name]["memory"] for name in names)
     ]
-    rows.append(["start to ready, s", *(_shown(results.targets[name]["ready_seconds"], 2) for name in names)])
+    rows.append(["start to ready, s", *(_shown(_median(results.targets[name]["ready_seconds"]), 2) for name in names)])
     return _markdown(["Memory and start", *(results.targets[name]["title"] for name in names)], rows)
 
 
@@ -195,6 +194,10 @@ def _startup(results: Results) -> str:
 def _measured(results: Results) -> list[Load]:
     names = {cell.load for cell in results.cells}
     return [load for load in loads(1.0) if load.name in names]
+
+
+def _median(values: list[float] | None) -> float | None:
+    return statistics.median(values) if values else None
 
 
 def _shown(value: float | None, digits: int, unit: str = "") -> str:

@@ -74,7 +74,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def nginx_version() -> str:
+def nginx_path() -> str:
     """Where nginx is, empty where it is not installed."""
     return shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin") or ""
 
@@ -84,7 +84,7 @@ def start_nginx(work: Path, upstream: int, cpu: int) -> Target:
     work.mkdir()
     user = "user root; " if os.getuid() == 0 else ""
     (work / "nginx.conf").write_text(user + _NGINX.format(work=work, upstream=upstream, port=port))
-    command = [nginx_version(), "-c", str(work / "nginx.conf"), "-p", str(work), "-e", str(work / "error.log")]
+    command = [nginx_path(), "-c", str(work / "nginx.conf"), "-p", str(work), "-e", str(work / "error.log")]
     process = Process(command, cpu, log=work / "log")
     return Target("nginx", "nginx", port, process, False, wait_for(process, port, "/"))
 

@@ -104,6 +104,7 @@ def loads(seconds: float) -> list[Load]:
     faster, slower = (300, often, 50_000), (1000, seldom, 200_000)
     return [
         Load("small", "small JSON chat", "closed", small()),
+        Load("rate", "one request at a time, 20/s", "rate", small(), connections=20),
         Load("tools", "40 KB request, 20 tools", "closed", with_tools()),
         Load("embeddings", "embeddings, 1536 numbers", "closed", text(), "embeddings"),
         Load("messages", "/v1/messages, JSON", "closed", message(False), "anthropic"),
@@ -112,5 +113,4 @@ def loads(seconds: float) -> list[Load]:
         Load("paced-300", "300 streams x 20 chunks/s", "once", ask, "openai", "chunk", *faster),
         Load("messages-300", "300 streams x 20 chunks/s to /v1/messages", "once", tell, "anthropic", "chunk", *faster),
         Load("paced-1000", "1000 streams x 5 chunks/s", "once", ask, "openai", "chunk", *slower),
-        Load("rate", "one request at a time, 20/s", "rate", small(), connections=20),
     ]
