@@ -69,7 +69,7 @@ def over(lab: Lab) -> None:
     assert lab.app.runtime.pool.ledger.open_leases == 0
 
 
-@pytest.mark.parametrize(("usual", "late"), [(0.5, 2.0), (1.5, 3.0)])
+@pytest.mark.parametrize("usual, late", [(0.5, 2.0), (1.5, 3.0)])
 def test_second_starts_when_the_first_is_later_than_usual(usual: float, late: float):
     async def test(lab: Lab) -> None:
         in_turn(lab, after(3.9), after(0.1))
@@ -106,7 +106,7 @@ def test_too_few_samples_do_not_hedge():
 
 
 @pytest.mark.parametrize(
-    ("spent", "env", "hedges"), [(0.5, {}, True), (0.9, {}, False), (0.5, {"HEDGE_QUOTA_SHARE": "0.6"}, False)]
+    "spent, env, hedges", [(0.5, {}, True), (0.9, {}, False), (0.5, {"HEDGE_QUOTA_SHARE": "0.6"}, False)]
 )
 def test_scarce_quota_is_not_spent_on_a_hedge(spent: float, env: dict[str, str], hedges: bool):
     async def test(lab: Lab) -> None:

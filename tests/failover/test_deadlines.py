@@ -166,6 +166,18 @@ def test_learned_latency_tightens_the_first_event():
     run(main)
 
 
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_slow_reader_is_not_taken_for_a_silent_provider(dialect: str):
+    async def main() -> None:
+        words = FULL.split(" ")
+        lab = _lab(streamed(text_stream(*words), gap=1.0))
+        heard = await lab.ask(dialect, pace=30.0)
+        assert (heard.text, heard.error) == ("".join(words), None)
+        assert [asked.name for asked in lab.up.asked] == ["first"]
+
+    run(main)
+
+
 def test_head_that_comes_and_no_body_is_not_asked_twice():
     async def main() -> None:
         lab = _lab(Told(headers=EVENT_STREAM, steps=[SILENCE]))

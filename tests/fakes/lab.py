@@ -116,12 +116,16 @@ class Lab:
         stream: bool = True,
         key: str = KEY,
         headers: Mapping[str, str] | None = None,
+        pace: float = 0.0,
         **fields: Any,
     ) -> Caller:
+        """``pace``: seconds this caller takes to read a piece of the body."""
         body: dict[str, Any] = {"model": "chain", "messages": [{"role": "user", "content": text}], "stream": stream}
         if dialect == "anthropic":
             body["max_tokens"] = 4000
-        return self._begin(PATHS[dialect], body | fields, {"authorization": f"Bearer {key}", **(headers or {})})
+        return self._begin(
+            PATHS[dialect], body | fields, {"authorization": f"Bearer {key}", **(headers or {})}, pace=pace
+        )
 
     async def get(self, path: str) -> Any:
         """The JSON of a GET with the caller's key."""
@@ -129,7 +133,9 @@ class Lab:
         await caller.task
         return orjson.loads(caller.raw)
 
-    def _begin(self, path: str, body: object, headers: Mapping[str, str], method: str = "POST") -> Caller:
+    def _begin(
+        self, path: str, body: object, headers: Mapping[str, str], *, method: str = "POST", pace: float = 0.0
+    ) -> Caller:
         loop = asyncio.get_running_loop()
         caller = Caller()
         caller.began = loop.time()
@@ -158,6 +164,7 @@ class Lab:
             else:
                 caller.parts.append(message["body"])
                 caller.times.append(loop.time() - caller.began)
+                await asyncio.sleep(pace)
 
         async def answer() -> None:
             await self.app(scope, receive, send)
