@@ -7,6 +7,8 @@ from collections.abc import Awaitable
 from typing import TypeVar
 
 T = TypeVar("T")
+_AWAY = 0.1
+"""Seconds between two waits that are worth adding."""
 
 
 class TookTooLong(Exception):
@@ -21,10 +23,11 @@ class Watchdog:
     """``wait`` an awaitable until ``deadline`` (the loop's clock), which may be moved at any time by assignment.
 
     The timer is armed when a wait begins and none is, and looks at the deadline when it fires: moving the deadline
-    later costs nothing. ``interrupt`` ends a wait at once. ``close`` when done.
+    later costs nothing. Time between two waits does not count: a caller who reads slowly is no silence of the
+    provider's. ``interrupt`` ends a wait at once. ``close`` when done.
     """
 
-    __slots__ = ("_armed_for", "_fired", "_interrupted", "_loop", "_task", "_timer", "deadline")
+    __slots__ = ("_armed_for", "_fired", "_interrupted", "_loop", "_task", "_timer", "_waited_until", "deadline")
 
     def __init__(self) -> None:
         self.deadline = float("inf")
@@ -32,6 +35,7 @@ class Watchdog:
         self._task: asyncio.Task[object] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._armed_for = 0.0
+        self._waited_until = self._loop.time()
         self._fired = False
         self._interrupted = False
 
@@ -40,6 +44,9 @@ class Watchdog:
         cancelled then."""
         task = asyncio.current_task(self._loop)
         assert task is not None
+        away = self._loop.time() - self._waited_until
+        if away > _AWAY:
+            self.deadline += away
         if self._timer is None or self._armed_for > self.deadline:
             self._arm()
         self._task = task
@@ -53,6 +60,7 @@ class Watchdog:
                 raise
         finally:
             self._task = None
+            self._waited_until = self._loop.time()
         raise Overtaken if self._interrupted else TookTooLong
 
     def interrupt(self) -> None:
