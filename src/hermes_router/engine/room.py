@@ -24,8 +24,9 @@ PREFERRED_PATIENCE = 10.0
 NETWORK_PATIENCE = 1.0
 """Where nobody at all could be reached the last time, a connection is tried again this soon: it costs no quota, and
 it may have been our own network."""
-_SLACK = 0.01
-"""Share of its patience by which a request may be late: a minute's quota comes back in a minute and a moment."""
+_SLACK, _SLACK_MOST = 0.01, 0.5
+"""Share of its patience, and seconds, by which a request may be late: a minute's quota is back in a minute and a moment.
+"""
 _TRIES_EACH = 2
 _TOKEN_WINDOWS = ("tpm", "tpd")
 
@@ -56,14 +57,15 @@ class Held(msgspec.Struct, frozen=True):
 class Ticket:
     """One request's wish. ``gives_up`` is wall clock."""
 
-    __slots__ = ("caller", "future", "gives_up", "larger_than", "plan", "since", "tried", "work")
+    __slots__ = ("caller", "future", "gives_up", "larger_than", "plan", "since", "slack", "tried", "work")
 
     def __init__(self, work: Work, plan: Plan, caller: str, *, since: float, patience: float) -> None:
         self.work = work
         self.plan = plan
         self.caller = caller
         self.since = since
-        self.gives_up = since + patience * (1 + _SLACK)
+        self.gives_up = since + patience
+        self.slack = min(patience * _SLACK, _SLACK_MOST)
         self.tried: dict[str, Tried] = {}
         self.future: asyncio.Future[Picked] | None = None
         self.larger_than = 0
@@ -190,7 +192,7 @@ class Room:
         held = self.held(ticket)
         free = min(held, key=lambda one: one.until, default=None)
         until = free.until if free is not None else math.inf
-        if free is None or until > ticket.gives_up or (until <= now and now >= ticket.gives_up):
+        if free is None or until > ticket.gives_up + ticket.slack or (until <= now and now >= ticket.gives_up):
             self._waiting.remove(ticket)
             future.set_exception(Nobody(held, until))
             return math.inf

@@ -23,7 +23,7 @@ from ..storage.base import StateStore
 from ..storage.sqlite import SqliteStore, SqliteWriter
 from ..telemetry.database import SCHEMA, VERSION, Database
 from ..telemetry.telemetry import Telemetry
-from ..transport.base import HttpRequest, HttpResponse, Transport
+from ..transport.base import Counted, HttpRequest, HttpResponse, Transport
 from ..transport.http1 import Http1Transport
 from .app import App
 from .detection import Detection
@@ -49,6 +49,11 @@ class ByScheme:
     async def aclose(self) -> None:
         for transport in set(self._made.values()):
             await transport.aclose()
+
+    @property
+    def open_connections(self) -> int:
+        """Connections in use, of all transports that count them."""
+        return sum(one.open_connections for one in set(self._made.values()) if isinstance(one, Counted))
 
     def _make(self, scheme: str) -> Transport:
         name = "http" if scheme not in self._makers else scheme

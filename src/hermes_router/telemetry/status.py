@@ -118,7 +118,9 @@ class ConfigState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole. With ``?brief=1`` deployments come without ``windows``, and ``recent`` is empty."""
+    """The whole. With ``?brief=1`` deployments come without ``windows``, and ``recent`` is empty. ``open`` counts
+    requests under way, ``open_leases`` holds on quota, ``open_connections`` those to providers that are in use,
+    ``tasks`` what runs on the event loop: all are back where they began once nobody asks."""
 
     version: str
     now: float
@@ -131,6 +133,9 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     config: ConfigState
     counters: Counters
     open: int
+    open_leases: int = 0
+    open_connections: int = 0
+    tasks: int = 0
     deployments: list[DeploymentRow]
     tiers: list[TierOutlook]
     waiting: list[WaitingRow]

@@ -6,7 +6,7 @@ Deadlines are the engine's: it cancels the task that waits in ``send`` or ``chun
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 from urllib.parse import urlsplit
 
 import msgspec
@@ -65,6 +65,14 @@ class Transport(Protocol):
     async def aclose(self) -> None:
         """Close everything; responses still open are cut."""
         ...
+
+
+@runtime_checkable
+class Counted(Protocol):
+    """A transport that knows how many connections are in use: their answer is not complete yet."""
+
+    @property
+    def open_connections(self) -> int: ...
 
 
 class TransportError(Exception):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
 
 from ... import __version__
@@ -13,6 +15,7 @@ from ...telemetry.status import (
     tier_rows,
     waiting_rows,
 )
+from ...transport.base import Counted
 from ..http import Call
 from ..query import is_set, query
 from ..runtime import Runtime
@@ -29,6 +32,7 @@ async def status(runtime: Runtime, call: Call) -> None:
 def gather(runtime: Runtime, *, brief: bool) -> Status:
     """The status at this moment."""
     now, roster, ledger = runtime.clock(), runtime.roster, runtime.pool.ledger
+    transport = runtime.engine.transport
     counters = runtime.telemetry.counters(now)
     reasons = list(runtime.why_not_ready())
     return Status(
@@ -43,6 +47,9 @@ def gather(runtime: Runtime, *, brief: bool) -> Status:
         config=config_state(runtime),
         counters=counters,
         open=runtime.engine.open,
+        open_leases=ledger.open_leases,
+        open_connections=transport.open_connections if isinstance(transport, Counted) else 0,
+        tasks=len(asyncio.all_tasks()),
         deployments=deployment_rows(roster, ledger, now, brief=brief),
         tiers=tier_rows(roster, ledger, now),
         waiting=waiting_rows(runtime.engine.room, now),
