@@ -16,6 +16,7 @@ from ..pool.world import World
 from ..settings import Loaded, SettingsError
 from .app import App
 from .compose import make_app, make_world
+from .protocol import JoiningProtocol
 
 _BACKLOG = 4096
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -73,7 +74,7 @@ class Server(uvicorn.Server):
             uvicorn.Config(
                 app,
                 loop="auto",
-                http="httptools",
+                http=JoiningProtocol,
                 ws="none",
                 lifespan="on",
                 log_config=None,
