@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
-from typer.testing import CliRunner, Result
+import typer
 
+from fakes.program import run
 from hermes_router import __version__
 from hermes_router.cli.commands import app
-from hermes_router.settings import Settings
-
-_OF_PROVIDERS = ("_KEY", "_KEYS", "_TOKEN", "_TOKENS", "_URL", "_MODEL", "_ENABLED")
-
-
-def run(folder: Path, *arguments: str, env: Mapping[str, str] | None = None) -> Result:
-    # What whoever runs the tests has set, in variables and in a .env, stays out of it.
-    own = [name for name in os.environ if name.lower() in Settings.__struct_fields__ or name.endswith(_OF_PROVIDERS)]
-    (folder / ".env").touch()
-    fixed = {"HERMES_HOME": str(folder), "HR_ENV_FILE": str(folder / ".env")}
-    return CliRunner().invoke(app, list(arguments), env={**dict.fromkeys(own, ""), **fixed, **(env or {})})
 
 
 @pytest.mark.parametrize("arguments", [("--version",), ("version",)])
@@ -33,16 +23,56 @@ def test_the_version_is_printed(tmp_path: Path, arguments: tuple[str, ...]):
     assert (result.exit_code, result.stdout) == (0, f"hermes-router {__version__}\n")
 
 
-@pytest.mark.parametrize("arguments", [(), ("serve",), ("start",), ("config",), ("config", "check"), ("version",)])
-def test_every_command_explains_itself(tmp_path: Path, arguments: tuple[str, ...]):
-    result = run(tmp_path, *arguments, "--help")
+def leaves(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Every command; a group that does something by itself is one too."""
+    inner = getattr(command, "commands", {})
+    if not inner or (command.invoke_without_command and path):
+        yield path
+    for name, one in inner.items():
+        yield from leaves(one, (*path, name))
+
+
+COMMANDS = list(leaves(typer.main.get_command(app)))
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_explains_itself_with_an_example(tmp_path: Path, command: tuple[str, ...]):
+    result = run(tmp_path, *command, "--help")
     assert result.exit_code == 0
     assert "Usage: " in result.stdout
+    assert f"Example: hr {' '.join(command)}" in " ".join(result.stdout.split()), result.stdout
 
 
-def test_asking_for_the_version_loads_none_of_the_router():
-    heavy = ("rich", "msgspec", "uvicorn", "pyreqwest", "orjson", "asyncio", "hermes_router.settings")
-    code = f"import sys, hermes_router.cli.app; print(*(name for name in {heavy} if name in sys.modules))"
+def test_help_explains_one_command_as_its_option_does(tmp_path: Path):
+    asked = run(tmp_path, "help", "auth", "add")
+    assert asked.exit_code == 0
+    assert "Add one or several keys of a provider" in asked.stdout
+    assert run(tmp_path, "help", "nothing").exit_code == 2
+
+
+ORIGINAL = """setup|auth add|auth list|auth import-codex|model list|model set|model reset|mode|limit list|limit set
+limit clear|features list|features enable|features disable|start|service install|service status|service uninstall
+status|restart|doctor|update|version|help"""
+
+
+@pytest.mark.parametrize("name", ORIGINAL.replace("\n", "|").split("|"))
+def test_the_commands_of_the_original_are_there(name: str):
+    assert tuple(name.split()) in COMMANDS
+
+
+def test_asking_for_the_version_loads_nothing_of_the_router():
+    heavy = ("typer", "rich", "msgspec", "uvicorn", "orjson", "asyncio", "hermes_router.settings")
+    code = (
+        "import sys; sys.argv = ['hr', '--version']; from hermes_router.cli.app import main; main(); "
+        f"print(*(name for name in {heavy} if name in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [f"hermes-router {__version__}", ""]
+
+
+def test_asking_for_help_loads_no_server():
+    heavy = ("rich", "uvicorn", "asyncio", "http.client", "hermes_router.settings", "hermes_router.server")
+    code = f"import sys, hermes_router.cli.commands; print(*(name for name in {heavy} if name in sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .output import FAILED, Failed, Json, Misused, columns, count, plain_errors, print_json, say
+from .output import FAILED, Failed, Json, Misused, columns, count, plain_errors, print_json, say, show
 
 if TYPE_CHECKING:
     from ..catalogue.schema import ProviderSpec
@@ -46,7 +46,7 @@ def add(
     if check_:
         findings = keyring.probe(loaded, pasted.keys)
         if findings:
-            say(keyring.report(findings))
+            show(keyring.report(findings))
         if (bad := keyring.refused(findings)) and not force:
             raise Failed(f"{count(len(bad), 'key')} refused, so nothing is saved. To save all the same: --force")
     router = find(loaded)
@@ -151,7 +151,7 @@ def check(
     elif not findings:
         say("No provider can be asked: none has a key. Add one with: hr setup")
     else:
-        say(keyring.report(findings))
+        show(keyring.report(findings))
     for notice in world.notices if not as_json else ():
         if only in ("", notice.subject):
             say(f"! {notice.subject}: {notice.message}")

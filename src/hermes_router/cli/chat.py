@@ -85,18 +85,16 @@ def _turn(router: Router, messages: list[dict[str, str]], text: str, model: str,
 
 
 def footer(reply: Reply) -> str:
-    """Who answered, in one line; dim on a terminal."""
+    """Who answered, and where the rest of the story is; dim on a terminal."""
     who = f"{reply.provider}/{reply.model}" if reply.provider else "somebody"
-    facts = [who, span(reply.took)]
-    if reply.first_word is not None:
-        facts.append(f"first word {span(reply.first_word)}")
+    first = f" (first word {span(reply.first_word)})" if reply.first_word is not None else ""
+    facts = [who, f"{span(reply.took)}{first}"]
     if reply.attempts is not None:
         facts.append(count(reply.attempts, "attempt"))
     if reply.output is not None:
         facts.append(f"{reply.input} + {reply.output} tokens")
-    facts.append(f"hr why {reply.request_id}")
-    line = f"-- {' · '.join(facts)}"
-    return f"\033[2m{line}\033[0m" if _may_style() else line
+    lines = f"-- {', '.join(facts)}\n   hr why {reply.request_id}"
+    return f"\033[2m{lines}\033[0m" if _may_style() else lines
 
 
 def _may_style() -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socket
@@ -61,7 +62,7 @@ def doctor(
 def examine(*, offline: bool) -> Iterator[Finding]:
     """Everything, in the order in which it matters."""
     from ..settings import SettingsError
-    from .loading import load_here
+    from .loading import load_here, load_leniently
 
     yield python_version(sys.version_info[:3])
     yield install()
@@ -69,6 +70,8 @@ def examine(*, offline: bool) -> Iterator[Finding]:
         loaded = load_here()
     except SettingsError as error:
         yield Finding(about="settings", state="fail", found=str(error), fix="correct the place that is named")
+        with contextlib.suppress(SettingsError):
+            yield from _router(load_leniently())
         return
     yield Finding(about="settings", state="ok", found=f"read; {_read(loaded)}")
     yield home(loaded.settings.hermes_home)

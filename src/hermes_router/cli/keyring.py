@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING
 from ..pool.credentials import add_keys, credential, read_auth, remove_keys
 from ..settings import Loaded
 from .client import Router
-from .output import Failed, Misused, columns, working
+from .output import Failed, Misused, working
+from .tables import table
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from .probe import Finding
 
 MARKS = {"good": "ok", "open": "ok?", "unknown": "ok?", "refused": "no", "unreachable": "?"}
+_COLOURS = {"good": "green", "open": "green", "unknown": "yellow", "refused": "red", "unreachable": "yellow"}
 
 
 def read_keys(prompt: str, *, from_stdin: bool) -> str:
@@ -40,10 +44,18 @@ def probe(loaded: Loaded, keys: Mapping[str, Sequence[str]]) -> list[Finding]:
         return check(world, loaded, pairs)
 
 
-def report(findings: Sequence[Finding]) -> str:
+def report(findings: Sequence[Finding]) -> Table:
     """A line for each."""
-    rows = [(MARKS[one.state], one.provider, f"...{one.tail}" if one.tail else "-", one.message) for one in findings]
-    return columns(rows, "  ")
+    from rich.markup import escape
+
+    drawn = table("", "provider", "key", "what it says")
+    drawn.show_header = False
+    drawn.columns[3].no_wrap = False
+    drawn.columns[3].overflow = "fold"
+    for one in findings:
+        mark = f"[{_COLOURS[one.state]}]{MARKS[one.state]}[/]"
+        drawn.add_row(mark, one.provider, f"...{one.tail}" if one.tail else "-", escape(one.message))
+    return drawn
 
 
 def refused(findings: Sequence[Finding]) -> list[Finding]:

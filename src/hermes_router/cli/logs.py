@@ -37,9 +37,9 @@ def logs(
     Example: hr logs --follow --status error
     """
     from .client import running
-    from .loading import load_here
+    from .loading import load_leniently
 
-    router = running(load_here())
+    router = running(load_leniently())
     query = {"status": status, "provider": provider, "endpoint": endpoint, "caller": _caller(caller)}
     rows = fetch(router, limit=limit, **query)
     if as_json and not follow:

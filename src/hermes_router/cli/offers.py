@@ -11,28 +11,28 @@ from .output import number
 
 _WEIGHT = {1: 4.0, 2: 3.0, 3: 2.0, 4: 1.0, 5: 0.5}
 _UNKNOWN_A_DAY = 200
-"""Calls a day assumed where a free model has no limit that anybody has written down: neither first nor last."""
+"""Calls a day assumed of a free model without a daily limit that anybody has written down: neither first nor last."""
 
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True):
-    """What a provider gives. ``calls`` a day for all free models together, as far as is known; ``best`` the strongest
-    free tier; ``as_of`` the date of these facts."""
+    """What a provider gives. ``calls``: a day, for its free models together, 0 where that is not known; ``rpm`` a
+    minute, likewise. ``best``: the strongest free tier. ``as_of``: the date of these facts. ``worth``: for ranking."""
 
     name: str
     title: str
     models: int
     calls: int
-    known: bool
+    rpm: int
     best: int
     signup: str
     as_of: str
     worth: float
 
     def in_words(self) -> str:
-        """``about 2k calls a day``."""
-        if not self.known:
-            return "limits not published"
-        return f"about {number(self.calls)} calls a day"
+        """``2000 calls a day``."""
+        if self.calls:
+            return f"{number(self.calls)} calls a day"
+        return f"{self.rpm} calls a minute" if self.rpm else "limits not published"
 
 
 def offers(specs: Mapping[str, ProviderSpec], configured: Iterable[str] = ()) -> list[Offer]:
@@ -48,21 +48,19 @@ def _serves(spec: ProviderSpec) -> bool:
 
 def _offer(name: str, spec: ProviderSpec) -> Offer:
     free = [model for model in spec.models or () if model.free]
-    each = [(_a_day(model.limits), model.tier or 5) for model in free]
-    known = any(calls for calls, _ in each) or bool(spec.limits and _a_day(spec.limits))
-    calls = sum(calls or _UNKNOWN_A_DAY for calls, _ in each)
-    worth = sum((calls or _UNKNOWN_A_DAY) ** 0.5 * _WEIGHT[tier] for calls, tier in each)
-    ceiling = _a_day(spec.limits) if spec.limits else 0
-    if ceiling and ceiling < calls:
-        worth *= (ceiling / calls) ** 0.5
-        calls = ceiling
+    each = [_a_day(model.limits) for model in free]
+    together = _a_day(spec.limits or Limits())
+    assumed = [calls or _UNKNOWN_A_DAY for calls in each]
+    worth = sum(calls**0.5 * _WEIGHT[model.tier or 5] for calls, model in zip(assumed, free, strict=True))
+    if together and together < sum(assumed):
+        worth *= (together / sum(assumed)) ** 0.5
     return Offer(
         name=name,
         title=spec.title or name,
         models=len(free),
-        calls=calls,
-        known=known,
-        best=min((tier for _, tier in each), default=5),
+        calls=together or sum(each),
+        rpm=spec.limits.rpm if spec.limits and spec.limits.rpm else max((one.limits.rpm for one in free), default=0),
+        best=min((model.tier or 5 for model in free), default=5),
         signup=spec.signup,
         as_of=spec.as_of,
         worth=worth,
@@ -70,9 +68,9 @@ def _offer(name: str, spec: ProviderSpec) -> Offer:
 
 
 def _a_day(limits: Limits) -> int:
-    """Calls a day; 0 where that is not known."""
-    known = [limits.rpd, limits.month // 30, limits.rpm * 1440]
-    return min((calls for calls in known if calls), default=0)
+    """Calls a day, by the windows of a day or longer; 0 where none is known."""
+    known = [calls for calls in (limits.rpd, limits.month // 30) if calls]
+    return min(known, default=0)
 
 
 def sample(models: Iterable[ModelSpec], most: int = 3) -> str:

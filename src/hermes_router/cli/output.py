@@ -19,6 +19,7 @@ CONFIG_ERROR = 2
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
+_PIPED_WIDTH = 160
 _STYLES = (
     (r"https?://[^\s\"']+", "cyan"),
     (r"(?m)^\S.*:$", "bold"),
@@ -62,10 +63,15 @@ def show(*renderables: Any) -> None:
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A console that never guesses at highlights; NO_COLOR and pipes are respected by rich itself."""
+    """A console that never guesses at highlights; NO_COLOR is respected by rich itself. What is piped is not folded to
+    80 columns, unless COLUMNS asks for that."""
     from rich.console import Console
 
-    return Console(highlight=False, stderr=stderr)
+    from ..settings import environment
+
+    stream = sys.stderr if stderr else sys.stdout
+    free = not stream.isatty() and not environment().get("COLUMNS")
+    return Console(highlight=False, stderr=stderr, width=_PIPED_WIDTH if free else None)
 
 
 def print_json(value: Any) -> None:
@@ -126,7 +132,8 @@ def count(number: int, word: str) -> str:
 
 
 def span(seconds: float) -> str:
-    """A length of time in two units at most: ``40 ms``, ``1.4 s``, ``12 s``, ``3 min``, ``2 h 5 min``, ``4 d``."""
+    """A length of time in seven characters at most: ``40 ms``, ``1.4 s``, ``12 s``, ``3 min``, ``2h 05m``, ``18 h``,
+    ``4 d``."""
     if seconds < 0.9995:
         return f"{max(0.0, seconds) * 1000:.0f} ms"
     if seconds < 9.95:
@@ -136,10 +143,10 @@ def span(seconds: float) -> str:
     minutes = round(seconds / 60)
     if minutes < 60:
         return f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    if hours < 48:
-        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-    return f"{round(hours / 24)} d"
+    if minutes < 600:
+        return f"{minutes // 60}h {minutes % 60:02}m"
+    hours = round(minutes / 60)
+    return f"{hours} h" if hours < 48 else f"{round(hours / 24)} d"
 
 
 def number(value: float) -> str:

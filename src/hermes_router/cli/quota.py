@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from .output import Json, console, number, plain_errors, print_json, say, show, span
+from .output import Json, console, count, number, plain_errors, print_json, say, show, span
 from .tables import bar, clip, table
 
 if TYPE_CHECKING:
@@ -22,11 +22,11 @@ app = typer.Typer(
 )
 _WIDE = 110
 _NAMES = {
-    "rpm": "calls a minute",
-    "rpd": "calls a day",
-    "tpm": "tokens a minute",
-    "tpd": "tokens a day",
-    "month": "calls a month",
+    "rpm": "calls/min",
+    "rpd": "calls/day",
+    "tpm": "tokens/min",
+    "tpd": "tokens/day",
+    "month": "calls/month",
     "concurrency": "at a time",
 }
 
@@ -45,6 +45,7 @@ class Row(msgspec.Struct, frozen=True):
 def quota(
     context: typer.Context,
     provider: Annotated[str, typer.Option(help="Only this provider.")] = "",
+    every: Annotated[bool, typer.Option("--all", help="Also what nothing is spent of.")] = False,
     as_json: Json = False,
 ) -> None:
     """Show what is used of each quota, where its limit is known from, and when it comes back.
@@ -54,10 +55,10 @@ def quota(
     if context.invoked_subcommand:
         return
     from .client import running
-    from .loading import load_here
+    from .loading import load_leniently
     from .status import fetch
 
-    rows = [row for row in gathered(fetch(running(load_here())).deployments) if provider in ("", row.provider)]
+    rows = [row for row in gathered(fetch(running(load_leniently())).deployments) if provider in ("", row.provider)]
     if as_json:
         print_json(
             [
@@ -73,7 +74,11 @@ def quota(
     elif not rows:
         show("No limit is known yet." if not provider else f"No limit of {provider} is known; is it configured?")
     else:
-        show(draw(rows, console().width))
+        touched = rows if every else [row for row in rows if row.window.used or row.window.parked_in]
+        if touched:
+            show(draw(touched, console().width))
+        if len(touched) < len(rows):
+            show(f"Nothing is spent of {count(len(rows) - len(touched), 'window')}; hr quota --all shows them too.")
 
 
 @app.command()
@@ -89,10 +94,10 @@ def reset(
     import sys
 
     from .client import running
-    from .loading import load_here
+    from .loading import load_leniently
     from .output import Misused
 
-    router = running(load_here())
+    router = running(load_leniently())
     if not yes:
         if not sys.stdin.isatty():
             raise Misused("This forgets what was spent; say --yes where nobody can be asked.")
@@ -102,33 +107,34 @@ def reset(
 
 
 def gathered(deployments: list[DeploymentRow]) -> list[Row]:
-    """Each window once, though several deployments may draw on it."""
+    """Each window once, though several deployments may draw on it; the windows of a provider behind one another."""
     rows: dict[tuple[str, str, str], Row] = {}
     for one in deployments:
-        shared = one.account.endswith(":shared")
-        tail = "all keys" if shared else f"…{one.tail}" if one.tail else "no key"
+        tail = "all" if one.account.endswith(":shared") else f"…{one.tail}" if one.tail else "-"
         for window in one.windows:
             model = "*" if window.shared else one.model
             rows.setdefault((one.account, model, window.window), Row(one.provider, model, tail, window))
-    return list(rows.values())
+    order = list(dict.fromkeys(row.provider for row in rows.values()))
+    return sorted(rows.values(), key=lambda row: order.index(row.provider))
 
 
 def draw(rows: list[Row], width: int) -> Table:
     """The table, for a terminal ``width`` columns wide."""
     wide = width >= _WIDE
-    headings = ["model", "key", *([""] if wide else []), "used", "source", "resets in", "forecast"]
-    drawn = table(*headings, right=("used",), gap=2 if wide else 1)
+    headings = ["model", "key", *([""] if wide else []), "used", "source", "resets", "forecast"]
+    drawn = table(*headings, right=("used",), gap=1)
     before = ""
     for row in rows:
         if row.provider != before:
             before = row.provider
-            drawn.add_row(f"[bold]{clip(before, 30)}[/]")
+            drawn.add_row(f"[bold]{clip(before, 20)}[/]")
         window = row.window
         share = window.used / window.limit if window.limit else 0.0
         colour = "red" if share >= 1 else "yellow" if share >= 0.8 else "green"
         unit = _NAMES[window.window] if wide else window.window
-        used = f"[{colour}]{number(window.used)}[/] of {number(window.limit) if window.limit else '?'} {unit}"
-        cells = [f"  {clip('all models' if row.model == '*' else row.model, 36 if wide else 20)}", row.account]
+        of = " of " if wide else "/"
+        used = f"[{colour}]{number(window.used)}[/]{of}{number(window.limit) if window.limit else '?'} {unit}"
+        cells = [f"  {clip('all models' if row.model == '*' else row.model, 34 if wide else 18)}", row.account]
         cells += [f"[{colour}]{bar(share, 10)}[/]"] if wide else []
         resets = span(window.resets_in) if window.resets_in is not None else "-"
         drawn.add_row(*cells, used, _source(window, wide=wide), resets, _forecast(window))

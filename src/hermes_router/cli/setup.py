@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from .offers import Offer
 
 QUESTION = "Say in one short sentence that you are ready."
+OFFERED = "Free today, the most worth first (facts as of the date shown):"
+CHOOSE = "Choose by number or name to enter its keys, or paste lines of a .env right here."
+NONE_YET = "Enter: go on without any; then simulated providers answer (the sandbox)."
 _WIDE = 110
 
 
@@ -71,7 +74,7 @@ def setup(
     if made:
         loaded = load_here({"host": host, "port": port})
         show_key = made if console().is_terminal and not said.yes else masked(made)
-        say(f"Your apps' key (PROXY_API_KEYS in {loaded.env_files[-1]}): {show_key}")
+        say(f"Your apps' key, made just now (PROXY_API_KEYS in {loaded.env_files[-1]}):\n  {show_key}")
     if not said.start or not (said.yes or _agreed("Start the router now?")):
         say("To start it: hr start --daemon")
         return
@@ -93,16 +96,9 @@ def _keys(loaded: Loaded, specs: Mapping[str, ProviderSpec], said: Answers) -> N
     if configured:
         say(f"Keys are there for: {', '.join(configured)}\n")
     offered = _offered(specs, configured)
-    say("Free today, the most worth first (as far as is public; the date says when it was true):")
+    say(OFFERED)
     show(draw(offered, console().width))
-    say(
-        "\nChoose by number or name to enter its keys, or paste lines of a .env right here.\n"
-        + (
-            "Enter: go on."
-            if configured
-            else "Enter: go on without any; then simulated providers answer (the sandbox)."
-        )
-    )
+    say(f"\n{CHOOSE}\n{'Enter: go on.' if configured else NONE_YET}")
     _ask_for_keys(loaded, specs, said, offered)
 
 
@@ -115,21 +111,12 @@ def _offered(specs: Mapping[str, ProviderSpec], configured: list[str]) -> list[O
 def draw(offered: list[Offer], width: int) -> Table:
     """The providers to choose from."""
     wide = width >= _WIDE
-    drawn = table(
-        "#",
-        "name",
-        *(["provider"] if wide else []),
-        "gives",
-        "models",
-        "best tier",
-        "sign up",
-        "as of",
-        right=("models", "best tier"),
-    )
+    headings = ["#", "name", *(["provider", "best tier"] if wide else []), "gives", "sign up", "as of"]
+    drawn = table(*headings, right=("#", "best tier"), gap=2 if wide else 1)
     for at, one in enumerate(offered, 1):
-        cells = [str(at), f"[bold]{one.name}[/]", *([clip(one.title, 24)] if wide else [])]
-        cells += [clip(one.in_words(), 24), str(one.models), str(one.best), clip(one.signup, 26), one.as_of]
-        drawn.add_row(*cells)
+        gives = f"{one.in_words()}, {count(one.models, 'model')}"
+        cells = [str(at), f"[bold]{clip(one.name, 12)}[/]", *([clip(one.title, 24), str(one.best)] if wide else [])]
+        drawn.add_row(*cells, clip(gives, 30), clip(one.signup, 20 if not wide else 30), one.as_of)
     return drawn
 
 
@@ -187,7 +174,7 @@ def _take(loaded: Loaded, specs: Mapping[str, ProviderSpec], text: str, said: An
         raise Misused("No key was found in what was given; name its provider with --provider, or write NAME=key.")
     findings = keyring.probe(loaded, pasted.keys) if said.check else []
     if findings:
-        say(keyring.report(findings))
+        show(keyring.report(findings))
     bad = {(one.provider, one.tail) for one in keyring.refused(findings)}
     keep = {
         owner: tuple(key for key in keys if (owner, key[-4:] if len(key) >= 8 else "") not in bad)
@@ -267,7 +254,7 @@ def started(loaded: Loaded, said: Answers) -> Router:
         say(reloaded(router))
         return router
     router = launch(loaded, host=said.host, port=said.port)
-    say(f"hermes-router runs in the background at {router.url} (log: {log_path(loaded)})")
+    say(f"hermes-router runs in the background at {router.url}\n  log: {log_path(loaded)}")
     return router
 
 

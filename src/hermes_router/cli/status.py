@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Annotated
@@ -33,9 +34,9 @@ def status(
     Example: hr status --watch
     """
     from .client import running
-    from .loading import load_here
+    from .loading import load_leniently
 
-    router = running(load_here())
+    router = running(load_leniently())
     if as_json:
         print_json(fetch(router))
     elif watch:
@@ -109,7 +110,7 @@ def _problems(status: Status) -> Iterator[RenderableType]:
     for reason in status.reasons:
         yield Text(f"! {reason}", "red")
     if status.sandbox:
-        yield Text("! The sandbox answers: simulated providers, no real model. Add a key with: hr setup", "yellow")
+        yield Text("! The sandbox answers: simulated providers, no real model. First key: hr setup", "yellow")
     for notice in config.notices:
         yield Text(f"! {notice.get('subject', '')}: {notice.get('message', '')}", "yellow")
 
@@ -119,13 +120,13 @@ def _problems(status: Status) -> Iterator[RenderableType]:
 
 def _deployments(status: Status, width: int) -> Table:
     wide = width >= _WIDE
-    headings = ["model", "health", "keys", "left", "resets in", "first", "errors", *(["tok/s", "why"] if wide else [])]
-    drawn = table(*headings, right=("keys", "left", "first", "errors", "tok/s"), gap=2 if wide else 1)
+    headings = ["model", "health", "keys", "left", "resets", "first", "err", *(["tok/s", "why"] if wide else [])]
+    drawn = table(*headings, right=("keys", "left", "first", "err", "tok/s"), gap=1)
     before = ""
     for rows in _by_model(status.deployments):
         if rows[0].provider != before:
             before = rows[0].provider
-            drawn.add_row(f"[bold]{clip(before, 30)}[/]")
+            drawn.add_row(f"[bold]{clip(before, 24)}[/]")
         drawn.add_row(*_cells(rows, wide=wide))
     return drawn
 
@@ -133,11 +134,10 @@ def _deployments(status: Status, width: int) -> Table:
 def _cells(rows: list[DeploymentRow], *, wide: bool) -> list[str]:
     first = rows[0]
     word, colour = _health(rows)
-    embeds = " (embeddings)" if first.embeddings else ""
-    name = f"  {clip(first.model, (40 if wide else 26) - len(embeds))}{embeds}"
+    embeds = " (emb)" if first.embeddings else ""
     left, resets = _quota(_tightest(rows))
     cells = [
-        name,
+        f"  {clip(first.model, (34 if wide else 22) - len(embeds))}{embeds}",
         f"[{colour}]{word}[/]",
         str(len({row.tail for row in rows})) if any(row.tail for row in rows) else "-",
         left,
@@ -147,15 +147,17 @@ def _cells(rows: list[DeploymentRow], *, wide: bool) -> list[str]:
     ]
     if wide:
         speed = f"{first.tokens_per_second:.0f}" if first.tokens_per_second else "-"
-        cells += [speed, clip(next((row.why for row in rows if row.why), ""), 28)]
+        cells += [speed, clip(next((row.why for row in rows if row.why), ""), 22)]
     return cells
 
 
 def _by_model(rows: Iterable[DeploymentRow]) -> Iterator[list[DeploymentRow]]:
+    """The keys of each model together, the models of each provider behind one another."""
     groups: dict[tuple[str, str, bool], list[DeploymentRow]] = {}
     for row in rows:
         groups.setdefault((row.provider, row.model, row.embeddings), []).append(row)
-    return iter(groups.values())
+    order = list(dict.fromkeys(provider for provider, _, _ in groups))
+    return iter(sorted(groups.values(), key=lambda rows: order.index(rows[0].provider)))
 
 
 def _health(rows: list[DeploymentRow]) -> tuple[str, str]:
@@ -165,7 +167,7 @@ def _health(rows: list[DeploymentRow]) -> tuple[str, str]:
     if fine:
         return f"{fine} of {len(rows)} ok", "yellow"
     soonest = min(rows, key=lambda row: float("inf") if row.free_in is None else row.free_in)
-    when = f" {span(soonest.free_in)}" if soonest.free_in is not None else ""
+    when = f" {span(math.ceil(soonest.free_in))}" if soonest.free_in is not None else ""
     return f"{soonest.state}{when}", _COLOURS[soonest.state]
 
 
@@ -194,7 +196,7 @@ def _quota(pairs: list[tuple[DeploymentRow, QuotaRow]]) -> tuple[str, str]:
     used = sum(window.used for _, window in pairs)
     limit = sum(window.limit for _, window in pairs)
     resets = min((window.resets_in for _, window in pairs if window.resets_in is not None), default=None)
-    left = f"{number(max(0, limit - used))} of {number(limit)} {pairs[0][1].window}"
+    left = f"{number(max(0, limit - used))}/{number(limit)} {pairs[0][1].window}"
     return left, span(resets) if resets is not None else "-"
 
 
@@ -218,18 +220,19 @@ def _waiting(status: Status, width: int) -> Table:
 def _recent(status: Status, width: int) -> Table:
     wide = width >= _WIDE
     headings = ["request", "ago", "status", "served by", "tries", "took"]
-    drawn = table(*headings, *(["tokens", "surface", "caller"] if wide else []), right=("tries", "took"))
+    more = ["tokens", "surface", "caller"] if wide else []
+    drawn = table(*headings, *more, right=("tries", "took"), gap=2 if wide else 1)
     for row in status.recent[:_RECENT]:
         bad = row.status >= 400 or bool(row.error)
         word = f"{row.status} {row.error}".strip() if bad else str(row.status)
         cells = [
             row.id,
             span(status.now - row.at),
-            f"[{'red' if bad else 'green'}]{clip(word, 24 if wide else 16)}[/]",
-            clip(f"{row.provider}/{row.model}" if row.provider else "nobody", 40 if wide else 26),
+            f"[{'red' if bad else 'green'}]{clip(word, 14 if wide else 11)}[/]",
+            clip(f"{row.provider}/{row.model}" if row.provider else "nobody", 28 if wide else 25),
             str(row.attempts) + (f"+{row.resumes}" if row.resumes else ""),
             span(row.took),
         ]
-        cells += [f"{number(row.input)}+{number(row.output)}", row.endpoint, row.caller] if wide else []
+        cells += [f"{number(row.input)}+{number(row.output)}", clip(row.endpoint, 16), row.caller] if wide else []
         drawn.add_row(*cells)
     return drawn

@@ -18,7 +18,7 @@ def stop(
     Example: hr stop
     """
     from .background import stop as end
-    from .loading import load_here
+    from .loading import load_leniently
 
-    pid = end(load_here(), now=now)
+    pid = end(load_leniently(), now=now)
     say("No router was running." if pid is None else f"Stopped (process {pid}).")

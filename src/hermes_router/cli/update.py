@@ -57,6 +57,7 @@ def latest(index: str) -> str:
             content: Any = orjson.loads(answer.read(5_000_000))
         return str(content["info"]["version"])
     except urllib.error.HTTPError as error:
+        error.close()
         raise Failed(
             f"The package index answered {error.code}: no release of hermes-router can be seen there."
         ) from None

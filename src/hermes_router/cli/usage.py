@@ -37,9 +37,9 @@ def usage(
     """
     from ..telemetry.usage import UsageRow
     from .client import running
-    from .loading import load_here
+    from .loading import load_leniently
 
-    router = running(load_here())
+    router = running(load_leniently())
     rows = router.rows(UsageRow, "rows", "/v1/usage", by=by.value, days=days)
     if as_json:
         print_json(rows)

@@ -8,6 +8,6 @@ from .. import __version__
 def version() -> None:
     """Print the version.
 
-    Example: hermes-router version
+    Example: hr version
     """
     print(f"hermes-router {__version__}")

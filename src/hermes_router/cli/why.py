@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ..telemetry.story import Story
 
 _WIDE = 110
+_MOST = 15
 
 
 @plain_errors()
@@ -32,10 +33,10 @@ def why(
     """
     from ..telemetry.story import Story
     from .client import part, running
-    from .loading import load_here
+    from .loading import load_leniently
     from .logs import latest_id
 
-    router = running(load_here())
+    router = running(load_leniently())
     wanted = request_id or latest_id(router)
     story = router.typed(Story, f"/v1/logs/{part(wanted)}")
     if as_json:
@@ -51,13 +52,13 @@ def draw(story: Story, width: int) -> list[RenderableType]:
     if record.attempts:
         parts += ["", f"[bold]{count(len(record.attempts), 'attempt')}[/]", _attempts(record, width)]
     if story.planned is not None:
-        parts += ["", "[bold]The plan[/] (in this order)", _planned(story, width)]
+        parts += ["", "[bold]The plan[/] (in this order)", *_planned(story, width)]
     if story.dropped:
-        parts += ["", "[bold]Left out[/]", _dropped(story, width)]
+        parts += ["", "[bold]Left out[/]", *_dropped(story, width)]
     if story.planned is None and story.dropped is None:
         parts += ["", "The plan was not kept: it was answered at once by the first that was asked."]
     if story.failure is not None:
-        parts += ["", *_failure(story)]
+        parts += ["", *_failure(story, width)]
     return parts
 
 
@@ -115,8 +116,11 @@ def _attempts(record: RequestRecord, width: int) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
-    said = [Text(f"  {at}: {one.message}", "dim") for at, one in enumerate(record.attempts, 1) if one.message]
-    return Group(drawn, *said)
+    words: dict[str, list[str]] = {}
+    for at, one in enumerate(record.attempts, 1):
+        if one.message:
+            words.setdefault(one.message, []).append(str(at))
+    return Group(drawn, *(Text(f"  {', '.join(numbers)}: {message}", "dim") for message, numbers in words.items()))
 
 
 def _outcome(one: AttemptRecord) -> str:
@@ -132,30 +136,51 @@ def _when(one: AttemptRecord, total: float) -> str:
     return " " * start + (bar(one.took / total, room - start) or "▏")
 
 
-def _planned(story: Story, width: int) -> RenderableType:
+def _planned(story: Story, width: int) -> list[RenderableType]:
     drawn = table("#", "model", "tier", "keys", "known to fit", right=("tier",))
-    for at, row in enumerate(story.planned or (), 1):
-        tails = " ".join(f"…{tail}" for tail in row.tails if tail) or "-"
-        drawn.add_row(str(at), clip(row.name, width - 40), str(row.tier), clip(tails, 20), "yes" if row.known else "no")
-    return drawn
+    rows = story.planned or []
+    for at, row in enumerate(rows[:_MOST], 1):
+        drawn.add_row(str(at), clip(row.name, min(60, width - 40)), str(row.tier), _tails(row.tails), _yes(row.known))
+    return [drawn, *_more(len(rows))]
 
 
-def _dropped(story: Story, width: int) -> RenderableType:
+def _dropped(story: Story, width: int) -> list[RenderableType]:
     drawn = table("model", "keys", "reason")
-    for row in story.dropped or ():
-        tails = " ".join(f"…{tail}" for tail in row.tails if tail) or "-"
-        room = max(24, width - 60)
-        drawn.add_row(clip(row.name, 34), clip(tails, 12), clip(row.reason, room))
-    return drawn
+    rows = story.dropped or []
+    for row in rows[:_MOST]:
+        drawn.add_row(clip(row.name, min(60, width - 46)), _tails(row.tails), clip(row.reason, max(24, width - 82)))
+    return [drawn, *_more(len(rows))]
 
 
-def _failure(story: Story) -> list[RenderableType]:
+def _failure(story: Story, width: int) -> list[RenderableType]:
     from rich.text import Text
 
     failure = story.failure
     assert failure is not None
-    lines: list[RenderableType] = [Text(f"The caller got {failure.status} {failure.code}: {failure.message}", "red")]
-    for one in failure.candidates:
-        facts = ", ".join(f"{name} {value}" for name, value in one.items() if value not in (None, ""))
-        lines.append(Text(f"  {facts}", "dim"))
+    # The candidates follow one by one; the message counts them up once more.
+    message = failure.message.partition(" s. ")[0] + " s." if failure.candidates else failure.message
+    lines: list[RenderableType] = [Text(f"The caller got {failure.status} {failure.code}: {message}", "red")]
+    if failure.candidates:
+        drawn = table("model", "key", "free in", "reason", right=("free in",))
+        for one in failure.candidates[:_MOST]:
+            free = one.get("free_in")
+            drawn.add_row(
+                clip(f"{one.get('provider', '')}/{one.get('model', '')}", min(60, width - 46)),
+                f"…{one['key']}" if one.get("key") else "-",
+                span(free) if isinstance(free, int | float) else "-",
+                clip(str(one.get("reason") or "not tried any more"), max(24, width - 82)),
+            )
+        lines += [drawn, *_more(len(failure.candidates))]
     return lines
+
+
+def _more(rows: int) -> list[RenderableType]:
+    return [f"... and {rows - _MOST} more (--json has all)"] if rows > _MOST else []
+
+
+def _tails(tails: list[str]) -> str:
+    return clip(" ".join(f"…{tail}" for tail in tails if tail) or "-", 11)
+
+
+def _yes(fact: bool) -> str:
+    return "yes" if fact else "no"
