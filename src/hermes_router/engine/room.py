@@ -25,8 +25,7 @@ NETWORK_PATIENCE = 1.0
 """Where nobody at all could be reached the last time, a connection is tried again this soon: it costs no quota, and
 it may have been our own network."""
 _SLACK, _SLACK_MOST = 0.01, 0.5
-"""Share of its patience, and seconds, by which a request may be late: a minute's quota is back in a minute and a moment.
-"""
+"""Share of its patience, and seconds, by which a request may be late: a minute's quota takes a minute and a moment."""
 _TRIES_EACH = 2
 _TOKEN_WINDOWS = ("tpm", "tpd")
 
