@@ -106,7 +106,8 @@ class Rolling:
         self.used, self.next = 0.0, math.inf
 
     def dump(self) -> dict[str, Any]:
-        return {"entries": [list(entry) for entry in self.entries]}
+        """Not a copy: to be written down at once."""
+        return {"entries": list(self.entries)}
 
     def load(self, state: dict[str, Any]) -> None:
         self.entries = deque([float(at), float(n)] for at, n in state.get("entries", ()))

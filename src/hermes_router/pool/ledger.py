@@ -309,13 +309,17 @@ class Ledger:
         """Everything, as rows."""
         return [self._row(scope) for scope in self._scopes()]
 
-    def changed(self) -> list[Row]:
-        """Rows of what changed since the last call."""
-        rows = [self._row(scope) for scope in self._dirty]
-        for scope in self._dirty:
+    @property
+    def unkept(self) -> int:
+        """How many rows ``changed`` would give."""
+        return len(self._dirty)
+
+    def changed(self, most: int | None = None) -> list[Row]:
+        """Rows of what changed since it was last given, the oldest changes first; ``most`` at a time."""
+        given, self._dirty = self._dirty[:most], [] if most is None else self._dirty[most:]
+        for scope in given:
             scope.dirty = False
-        self._dirty.clear()
-        return rows
+        return [self._row(scope) for scope in given]
 
     def load(self, rows: Iterable[Row], now: float) -> None:
         """Take up kept rows, before or after their lanes are made. A call that was open then counts from ``now``."""
