@@ -94,6 +94,8 @@ async def test_looking_costs_a_caller_nothing(tmp_path: Path):
     async with running(tmp_path, toml=TOML, clock=Clock()) as asgi:
         for path in ("/v1/models", "/v1/status", "/v1/usage", "/v1/logs"):
             assert (await asgi.ask("GET", path, key=TEAM)).status == 200
+        body = {"model": "x", "messages": [{"role": "user", "content": "Hello"}]}
+        assert (await asgi.ask("POST", "/v1/messages/count_tokens", body, key=TEAM)).status == 200
         assert (await asgi.chat(key=TEAM)).status == 200
 
 

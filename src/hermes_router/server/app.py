@@ -20,6 +20,7 @@ from .http import Call, CallerLeft, Header, Receive, Scope, Send, Watch, header
 from .routes.admin import METHODS, admin
 from .routes.chat import chat
 from .routes.completions import completions
+from .routes.count_tokens import count_tokens
 from .routes.embeddings import embeddings
 from .routes.health import health, ready
 from .routes.logs import logs, one_log
@@ -38,12 +39,14 @@ ANTHROPIC = AnthropicMessages()
 
 
 class Route(msgspec.Struct, frozen=True):
-    """One path and its methods (as an ``allow`` header lists them). ``key``: whose key opens it."""
+    """One path and its methods (as an ``allow`` header lists them). ``key``: whose key opens it. ``counted``: a POST
+    counts against its caller's limits."""
 
     method: str
     handler: Handler
     dialect: Dialect = OPENAI
     key: str = "caller"
+    counted: bool = True
 
 
 def _chat(dialect: Dialect) -> Handler:
@@ -53,6 +56,7 @@ def _chat(dialect: Dialect) -> Handler:
 ROUTES: dict[str, Route] = {
     "/v1/chat/completions": Route("POST", _chat(OPENAI)),
     "/v1/messages": Route("POST", _chat(ANTHROPIC), ANTHROPIC),
+    "/v1/messages/count_tokens": Route("POST", count_tokens, ANTHROPIC, counted=False),
     "/v1/responses": Route("POST", responses),
     "/v1/completions": Route("POST", completions),
     "/v1/embeddings": Route("POST", embeddings),
@@ -118,7 +122,7 @@ class App:
         runtime, headers = self.runtime, call.headers
         if route.key == "caller":
             call.caller = runtime.caller_keys.check(headers)
-            if "POST" in route.method:
+            if route.counted and "POST" in route.method:
                 runtime.spend(call)
         elif route.key == "admin":
             call.caller = runtime.admin_keys.check(headers)
