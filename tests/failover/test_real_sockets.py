@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
+import uvloop
 
 from fakes.router import Router, router
 from fakes.served import Start, provider
 from fakes.upstream import Peer, Seen, Step, Upstream, delta, frame, hang, reset_before_headers, sse, text_stream
+from hermes_router.transport.base import HttpRequest
+from hermes_router.transport.http1 import Http1Transport
 
 SECONDS = 0.1
 """In which an upstream must have seen that the caller left."""
@@ -212,3 +216,24 @@ def _stands_still(count: Any, seconds: float = 0.6, timeout: float = 15.0) -> in
             return int(now)
         time.sleep(0.02)
     raise AssertionError("it never stood still: the upstream is not paused")
+
+
+def test_request_given_up_while_it_connects_leaves_no_connection(up: Upstream):
+    up.script(hang(), for_ever=True)
+    request = HttpRequest("POST", up.at("first"), {}, b"{}")
+
+    async def main() -> None:
+        transport = Http1Transport()
+        for turns in range(120):
+            sending = asyncio.ensure_future(transport.send(request))
+            for _ in range(turns // 3):
+                await asyncio.sleep(0)
+            sending.cancel()
+            with suppress(asyncio.CancelledError):
+                await sending
+        await asyncio.sleep(0.05)
+        assert transport.open_connections == 0
+        await asyncio.wait_for(transport.aclose(), 1)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main())

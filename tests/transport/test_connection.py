@@ -58,7 +58,6 @@ class Line:
         self.connection = Connection(
             "key",
             asyncio.get_running_loop(),
-            lambda _: self.told.append("open"),
             lambda _: self.told.append("free"),
             lambda _: self.told.append("lost"),
         )
@@ -231,7 +230,7 @@ async def test_how_far_an_answer_came_decides_what_its_end_is_called(case: str) 
     line.connection.connection_lost(error)
     assert (await failure(read(answer))).kind == kind
     assert answer.stale is stale
-    assert line.told == ["open", "lost"]
+    assert line.told == ["lost"]
 
 
 @pytest.mark.parametrize("whole", [True, False], ids=["whole", "without an end"])

@@ -176,14 +176,12 @@ class Connection(asyncio.Protocol):
         self,
         key: Hashable,
         loop: asyncio.AbstractEventLoop,
-        on_open: Callable[[Connection], None],
         on_free: Callable[[Connection], None],
         on_lost: Callable[[Connection], None],
     ) -> None:
         self.key = key
         self.idle_since = 0.0
         self._loop = loop
-        self._on_open = on_open
         self._on_free = on_free
         self._on_lost = on_lost
         self._transport: asyncio.Transport | None = None
@@ -239,7 +237,6 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]  # always a stream: Transport, uvloop's or the TLS one
         self._parser = httptools.HttpResponseParser(self)
-        self._on_open(self)
 
     def data_received(self, data: bytes) -> None:
         answer = self._answer

@@ -106,12 +106,15 @@ class Http1Transport:
 
     async def _connect(self, route: Route, loop: asyncio.AbstractEventLoop) -> Connection:
         def make() -> Connection:
-            return Connection(route, loop, self._connections.add, self._free, self._lost)
+            return Connection(route, loop, self._free, self._lost)
 
         connection = await self._dialler.dial(route.origin, route.proxy, make)
         if self._closed:
             connection.abort()
             raise TransportError("closed", _GONE)
+        # Not before: uvloop tells a protocol that it is connected, but not of its end where the dialling was cancelled.
+        if not connection.is_closing():
+            self._connections.add(connection)
         return connection
 
     def _free(self, connection: Connection) -> None:
