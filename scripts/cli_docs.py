@@ -8,7 +8,7 @@ import io
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +76,7 @@ def _commands(command: Any, name: str, parent: Any) -> Iterator[str]:
 def _screens() -> Iterator[str]:
     kept: Status = _sample("status", Status)
     rows = quota.gathered(kept.deployments)
-    drawn = {
+    drawn: dict[str, Callable[[int], list[Any]]] = {
         "hr status": lambda width: status.draw(kept, URL, width),
         "hr why, of a request that the second attempt answered": lambda width: why.draw(_sample("why", Story), width),
         "hr why, of one that nobody could answer": lambda width: why.draw(_sample("why_failed", Story), width),

@@ -16,7 +16,7 @@ from hermes_router.cli.update import order
 @pytest.mark.parametrize("version,newer", [(__version__, False), ("0.0.1", False), ("99.0", True)])
 def test_the_index_says_what_is_newest(tmp_path: Path, version: str, newer: bool):
     with Upstream() as up:
-        up.script(reply({"info": {"version": version}}))
+        up.script(reply({"info": {"version": version}}), path="/json")
         result = run(tmp_path, "update", "--check", "--json", "--index", f"{up.url}/json", env={"NO_PROXY": "*"})
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout) == {"installed": __version__, "latest": version, "newer": newer}
@@ -32,7 +32,7 @@ def test_offline_is_one_clear_line(tmp_path: Path):
 @pytest.mark.parametrize("script", [error(404), reply(b"<html>"), reply({"info": {}})])
 def test_an_index_that_does_not_know_it_is_said(tmp_path: Path, script: object):
     with Upstream() as up:
-        up.script(script)  # type: ignore[arg-type]
+        up.script(script, path="/json")  # type: ignore[arg-type]
         result = run(tmp_path, "update", "--check", "--index", f"{up.url}/json", env={"NO_PROXY": "*"})
     assert result.exit_code == 1
     assert "package index" in result.stderr

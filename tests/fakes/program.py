@@ -35,7 +35,8 @@ def run(folder: Path, *arguments: str, env: Mapping[str, str] | None = None, sai
 
 def variables(folder: Path) -> dict[str, str]:
     """For a process that is to know nothing but ``folder``."""
-    (folder / ".env").touch()
+    if not (folder / ".env").exists():  # a touch would be a change, which a running router looks into
+        (folder / ".env").touch()
     return {"HERMES_HOME": str(folder), "HR_ENV_FILE": str(folder / ".env"), "PATH": os.environ["PATH"], "PORT": "0"}
 
 

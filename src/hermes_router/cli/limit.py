@@ -63,11 +63,12 @@ def set_(
     router = find(loaded)
     if router is not None:
         _unproblematic(router.admin("PUT", "/admin/api/limits", {"key": key, **said}))
-        shown = key
+        shown = f"...{key[-4:]}"
     else:
-        shown = _whole(key, loaded)
-        _change(loaded, lambda table: table.update({shown: {**table.get(shown, {}), **said}}))
-    say(f"{masked_key(shown)}: {', '.join(f'{name} {_shown(value)}' for name, value in said.items())}")
+        whole = _whole(key, loaded)
+        _change(loaded, lambda table: table.update({whole: {**table.get(whole, {}), **said}}))
+        shown = masked_key(whole)
+    say(f"{shown}: {', '.join(f'{name} {_shown(value)}' for name, value in said.items())}")
 
 
 @app.command()
@@ -88,11 +89,12 @@ def clear(
     if router is not None:
         path = router.path("/admin/api/limits", key=key, remove="1" if remove else "")
         _unproblematic(router.admin("DELETE", path))
-        shown = key
+        shown = f"...{key[-4:]}"
     else:
-        shown = _whole(key, loaded)
-        _cleared(loaded, shown, remove=remove)
-    say(f"{masked_key(shown)} {'is no caller key any more' if remove else 'has no limits any more'}.")
+        whole = _whole(key, loaded)
+        _cleared(loaded, whole, remove=remove)
+        shown = masked_key(whole)
+    say(f"{shown} {'is no caller key any more' if remove else 'has no limits any more'}.")
 
 
 def _unproblematic(said: Any) -> None:
