@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from fakes.lab import DIALECTS, Lab, toml_of
-from fakes.memory_transport import EVENT_STREAM, SILENCE, Asked, Entry, Told, silent, streamed
+from fakes.memory_transport import EVENT_STREAM, SILENCE, Asked, Entry, Step, Told, silent, streamed
 from fakes.speaker import speaker
 from fakes.upstream import Chunk, delta, frame, text_stream
 from fakes.virtual_time import run
@@ -34,7 +34,8 @@ def test_lone_bytes_and_comments_are_silence():
 def test_bytes_that_drip_in_the_middle_of_an_answer_are_silence():
     async def main() -> None:
         begun = [frame(chunk) for chunk in text_stream("It is well known ")[:2]]
-        lab = _lab(Told(headers=EVENT_STREAM, steps=[*begun, *([COMMENT, 5.0] * 1000)]))
+        dripping: list[Step] = [COMMENT, 5.0] * 1000
+        lab = _lab(Told(headers=EVENT_STREAM, steps=[*begun, *dripping]))
         heard = await lab.ask()
         assert (heard.text, heard.error) == (FULL, None)
         assert heard.took < 15
