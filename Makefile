@@ -6,7 +6,7 @@ PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test test-recordings check lint types format startup bench bench-table lock clean venv venv-dev
+.PHONY: help run test test-recordings check lint types format startup bench bench-table replay-day soak lock clean venv venv-dev
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -41,6 +41,12 @@ bench: venv ## measure what the router costs (Linux, cc, nginx; ARGS=--quick: 1 
 
 bench-table: venv ## print the table of the last bench
 	@$(BIN)/python bench/run.py --table bench/results.json
+
+replay-day: venv-dev ## a day of traffic in virtual time: how much of the free quota is used, what is refused
+	$(BIN)/python scripts/replay_day.py $(ARGS)
+
+soak: venv ## ten minutes of fifty callers under faults; fails on a leak (ARGS="--minutes 3")
+	$(BIN)/python scripts/soak.py $(ARGS)
 
 lock: ## resolve the dependencies again (ARGS=--upgrade: take the newest)
 	@sh scripts/lock.sh $(ARGS)
