@@ -136,3 +136,17 @@ def test_a_broken_auth_file_is_named(tmp_path: Path):
     result = run(tmp_path, "config", "check")
     assert result.exit_code == 2
     assert f"{tmp_path / 'auth.json'}, line 1" in result.stderr
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "powershell"])
+def test_a_shell_is_given_its_script(tmp_path: Path, shell: str):
+    result = run(tmp_path, "completion", shell)
+    assert result.exit_code == 0
+    assert "_HR_COMPLETE" in result.stdout
+
+
+def test_the_script_completes_commands():
+    code = "import sys; sys.argv = ['hr']; from hermes_router.cli.app import main; main()"
+    asked = {"_HR_COMPLETE": "complete_bash", "COMP_WORDS": "hr auth im", "COMP_CWORD": "2", "PATH": ""}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=asked, check=False)
+    assert set(done.stdout.split()) == {"import-codex", "import-env"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from fakes.program import Terminal, process, router, run, variables
+from fakes.upstream import Upstream, sse
 from hermes_router.cli import client, runfile
 from hermes_router.settings import load
 
@@ -70,6 +72,17 @@ def test_the_story_of_the_last_request_is_told(home: Path):
     assert story["request"]["id"] in told.stdout
     assert "1 attempt" in told.stdout
     assert "The plan" in told.stdout
+
+
+def test_an_answer_that_breaks_off_is_a_failure(tmp_path: Path):
+    with Upstream() as up:
+        up.script(sse([{"choices": [{"delta": {"content": "The first half"}}]}], then="cut"), for_ever=True)
+        env = {"GROQ_BASE_URL": up.at("groq"), "GROQ_API_KEY": "k-test-1", "GROQ_MODEL": "m1", "STREAM_RESUME": "0"}
+        with router(tmp_path, env):
+            done = process(tmp_path, "chat", "hello", env=env)
+    assert done.returncode == 1
+    assert done.stdout.startswith("The first half")
+    assert "hr why req_" in done.stderr
 
 
 def test_a_request_nobody_knows_is_said(home: Path):
@@ -142,6 +155,24 @@ def test_a_restart_keeps_the_address_and_a_stop_leaves_nothing(tmp_path: Path):
         assert "Stopped" in process(tmp_path, "stop").stdout
     assert not (tmp_path / "run.json").exists()
     assert process(tmp_path, "stop").stdout == "No router was running.\n"
+
+
+def test_a_restart_takes_a_changed_setting_up_unless_the_command_line_said_otherwise(tmp_path: Path):
+    with router(tmp_path):
+        (tmp_path / ".env").write_text(f"PORT={free_port()}\n")
+        assert process(tmp_path, "restart", env={"PORT": ""}).returncode == 0
+        said = json.loads((tmp_path / "run.json").read_text())
+        assert f"PORT={said['port']}\n" == (tmp_path / ".env").read_text()
+        flag = free_port()
+        process(tmp_path, "restart", "--port", str(flag), env={"PORT": ""})
+        process(tmp_path, "restart", env={"PORT": ""})
+        assert json.loads((tmp_path / "run.json").read_text())["port"] == flag
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def test_a_start_that_fails_tells_the_end_of_its_log(tmp_path: Path):

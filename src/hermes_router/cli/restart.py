@@ -26,11 +26,11 @@ def restart(host: Host = None, port: Port = None) -> None:
         return
     said = runfile.read(loaded.settings.hermes_home)
     pid = stop(loaded)
-    same = said if said is not None and said.pid == pid else None
-    folder = Path(same.cwd) if same is not None and Path(same.cwd or "/nowhere").is_dir() else None
-    start(
-        loaded,
-        host=host if host is not None or same is None else same.host,
-        port=port if port is not None or same is None else same.port,
-        cwd=folder,
-    )
+    before = said if said is not None and said.pid == pid else None
+    if before is not None:
+        host = before.flag_host if host is None else host
+        port = before.flag_port if port is None else port
+        if not (port or loaded.settings.port):
+            port = before.port  # any free one was asked for: the one that apps know by now is as good
+    folder = Path(before.cwd) if before is not None and before.cwd and Path(before.cwd).is_dir() else None
+    start(loaded, host=host, port=port, cwd=folder)

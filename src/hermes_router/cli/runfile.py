@@ -13,13 +13,16 @@ from .. import files
 
 
 class Running(msgspec.Struct, frozen=True, kw_only=True):
-    """``host`` and ``port`` as bound; ``cwd`` is the folder whose ``.env`` it reads; ``started`` wall-clock seconds."""
+    """``host`` and ``port`` as bound; ``cwd`` is the folder whose ``.env`` it reads; ``started`` wall-clock seconds.
+    ``flag_host`` and ``flag_port``: what the command line said, which a restart says again."""
 
     pid: int
     host: str
     port: int
     cwd: str = ""
     started: float = 0.0
+    flag_host: str | None = None
+    flag_port: int | None = None
 
 
 def path_in(home: Path) -> Path:

@@ -41,12 +41,16 @@ def serve(host: Host = None, port: Port = None, daemon: Daemon = False) -> None:
     home = loaded.settings.hermes_home
 
     def started(world: World, bound_host: str, bound_port: int) -> None:
-        runfile.write(
-            home,
-            runfile.Running(
-                pid=os.getpid(), host=bound_host, port=bound_port, cwd=str(Path.cwd()), started=time.time()
-            ),
+        running = runfile.Running(
+            pid=os.getpid(),
+            host=bound_host,
+            port=bound_port,
+            cwd=str(Path.cwd()),
+            started=time.time(),
+            flag_host=host,
+            flag_port=port,
         )
+        runfile.write(home, running)
         announce(world, bound_host, bound_port)
         sys.stdout.flush()
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .output import Failed, Json, plain_errors, print_json, say
+from .output import Failed, Json, plain_errors, print_json, say, working
 
 if TYPE_CHECKING:
     from ..settings import Loaded
@@ -231,7 +231,8 @@ def _kind(loaded: Loaded) -> Kind:
 
 
 def _run(command: list[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - fixed commands
+    with working(f"{' '.join(command)} ..."):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - fixed commands
     if done.returncode:
         said = (done.stderr or done.stdout).strip() or f"exit code {done.returncode}"
         raise Failed(f"{' '.join(command)} failed: {said}\nInstead of a service: hr start --daemon")
