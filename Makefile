@@ -36,7 +36,7 @@ format: venv-dev ## rewrite the code as ruff wants it
 startup: venv ## print the time from start to /ready, and idle memory
 	$(BIN)/python scripts/startup.py $(ARGS)
 
-bench: venv ## measure what the router costs (Linux, cc, nginx; ARGS=--quick: 1 minute)
+bench: venv ## measure what the router costs (Linux, cc, nginx; ARGS=--quick: 2 minutes)
 	$(BIN)/python bench/run.py $(ARGS)
 
 bench-table: venv ## print the table of the last bench
