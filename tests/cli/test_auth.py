@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from fakes.program import PROGRAM, process, router, run, variables
+from fakes.program import PROGRAM, Terminal, process, router, run, variables
 from fakes.upstream import Upstream, error, reply
 
 GOOD = "k-test-good-1111"
@@ -38,6 +38,16 @@ def test_keys_from_stdin_are_checked_and_saved(tmp_path: Path, groq: dict[str, s
     assert "1 models listed" in result.stdout
     assert "counts from the next start" in result.stdout
     assert GOOD not in result.output
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals")
+def test_keys_asked_for_are_not_shown(tmp_path: Path):
+    with Terminal(tmp_path, "auth", "add", "groq", "--no-check", env={"PORT": "1"}) as screen:
+        screen.expect("hidden")
+        screen.type(GOOD)
+        assert screen.end() == 0
+        assert GOOD not in screen.text
+    assert saved(tmp_path)["providers"] == {"groq": [GOOD]}
 
 
 def test_a_refused_key_changes_nothing(tmp_path: Path, groq: dict[str, str]):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .output import plain_errors
+from .output import complain, plain_errors
 
 if TYPE_CHECKING:
     from ..pool.world import World
@@ -50,7 +50,12 @@ def serve(host: Host = None, port: Port = None, daemon: Daemon = False) -> None:
             flag_host=host,
             flag_port=port,
         )
-        runfile.write(home, running)
+        try:
+            runfile.write(home, running)
+        except OSError as error:  # a container's file system may be read-only
+            complain(
+                f"{runfile.path_in(home)} cannot be written ({error.strerror}): hr finds this router by HOST and PORT"
+            )
         announce(world, bound_host, bound_port)
         sys.stdout.flush()
 

@@ -46,7 +46,7 @@ def update(
 
 
 def latest(index: str) -> str:
-    """The newest release that the index names. Raises Failed where it cannot be asked."""
+    """The newest release of this program that the index names. Raises Failed where it cannot be asked, or has none."""
     import urllib.error
     import urllib.request
 
@@ -55,7 +55,8 @@ def latest(index: str) -> str:
     try:
         with urllib.request.urlopen(index, timeout=_SECONDS) as answer:  # noqa: S310 - a constant https address
             content: Any = orjson.loads(answer.read(5_000_000))
-        return str(content["info"]["version"])
+        info = content["info"]
+        summary, version = str(info["summary"] or ""), str(info["version"])
     except urllib.error.HTTPError as error:
         error.close()
         raise Failed(
@@ -66,6 +67,24 @@ def latest(index: str) -> str:
         raise Failed(f"The package index cannot be reached ({reason}). Are you offline? Try again later.") from None
     except (KeyError, TypeError):
         raise Failed("The package index gave no version.") from None
+    if summary != own_summary():
+        # A name on an index belongs to whoever took it first: what is there may be somebody else's program.
+        raise Failed(
+            f"The package that the index has under this name is not this program (it says: {summary[:80]!r}). "
+            "Update from where you installed it."
+        )
+    return version
+
+
+def own_summary() -> str:
+    """What the installed package says of itself."""
+    from importlib.metadata import PackageNotFoundError, metadata
+
+    try:
+        said = metadata("hermes-router")
+    except PackageNotFoundError:
+        raise Failed("This is not an installed package. Update from where you got it.") from None
+    return said["Summary"] if "Summary" in said else ""
 
 
 def order(version: str) -> tuple[int, ...]:

@@ -64,7 +64,7 @@ def _sandbox(world: World) -> str:
     rows = [(f"{name.upper()}_API_KEY=...", f"from {spec.signup or spec.title or name}") for name, spec in suggested]
     return (
         "! No provider is configured, so the sandbox answers: simulated providers in this process, no real model.\n"
-        "! It goes away with the first real key. Free ones, to put into .env before the next start:\n"
+        "! It goes away with the first real key: `hr setup`, or put a free one into .env (no restart needed):\n"
         + columns(rows, indent="!   ")
     )
 
