@@ -237,6 +237,7 @@ def main() -> None:
             measure_loads(bench, options, results)
         finally:
             bench.close()
+    options.out.mkdir(parents=True, exist_ok=True)
     results.write(options.out / "results.json")
     shown = table(results)
     (options.out / "table.md").write_text(shown)
