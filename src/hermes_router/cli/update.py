@@ -84,7 +84,7 @@ def own_summary() -> str:
         said = metadata("hermes-router")
     except PackageNotFoundError:
         raise Failed("This is not an installed package. Update from where you got it.") from None
-    return said["Summary"] if "Summary" in said else ""
+    return str(said.json.get("summary", ""))
 
 
 def order(version: str) -> tuple[int, ...]:
