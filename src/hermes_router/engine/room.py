@@ -13,7 +13,6 @@ from collections.abc import Callable
 
 import msgspec
 
-from ..core.faults import Kind
 from ..pool.ledger import Lease, Ledger
 from ..pool.states import DeploymentState
 from ..routing.plan import Plan, fits
@@ -21,9 +20,9 @@ from .work import Work
 
 PREFERRED_PATIENCE = 10.0
 """A deployment that the caller put first is tried again this soon after a passing failure, seconds."""
-NETWORK_PATIENCE = 1.0
-"""Where nobody at all could be reached the last time, a connection is tried again this soon: it costs no quota, and
-it may have been our own network."""
+LAST_RESORT = 2.0
+"""Where nobody else is free, a deployment is tried again this soon after a passing failure, seconds: half of a storm's
+failures are single ones, and when our own network was gone they say nothing at all. Not where failures cost quota."""
 _SLACK, _SLACK_MOST = 0.01, 0.5
 """Share of its patience, and seconds, by which a request may be late: a minute's quota takes a minute and a moment."""
 _TRIES_EACH = 2
@@ -116,13 +115,21 @@ class Room:
         self, ticket: Ticket, claimed: frozenset[str], suits: Callable[[DeploymentState], bool] | None = None
     ) -> Picked | None:
         """The best candidate that is free this moment, with a lease on it."""
+        picked = self._pick(ticket, claimed, suits, resort=False)
+        if picked is None and suits is None:
+            picked = self._pick(ticket, claimed, None, resort=True)
+        return picked
+
+    def _pick(
+        self, ticket: Ticket, claimed: frozenset[str], suits: Callable[[DeploymentState], bool] | None, *, resort: bool
+    ) -> Picked | None:
         now = self._clock()
         for group in ticket.plan.groups:
             members = group.members
             first = group.model.turn % len(members) if _rotates(ticket) else 0
             for at in range(len(members)):
                 state = members[(first + at) % len(members)]
-                if state.key in claimed or self._until(ticket, state, now) > now:
+                if state.key in claimed or self._until(ticket, state, now, resort=resort) > now:
                     continue
                 if suits is not None and not suits(state):
                     continue
@@ -212,7 +219,7 @@ class Room:
         tried = ticket.tried.get(state.key)
         if not _is_large_enough(ticket, state):
             return Held(state, math.inf, "too small for this request")
-        rest = state.rest_until(now, _patience(ticket))
+        rest = state.rest_until(now, _patience(ticket, state, resort=True))
         free = self._ledger.free_at(state.lane, ticket.work.cost(state), now)
         if tried is not None and (tried.again_at == math.inf or tried.times >= _TRIES_EACH):
             return Held(state, math.inf, f"failed: {tried.why}", back=max(rest, free.at))
@@ -223,25 +230,20 @@ class Room:
             return Held(state, rest, f"{why.kind.value}: {why.why}" if why else "resting after failures")
         return Held(state, free.at, free.window)
 
-    def _until(self, ticket: Ticket, state: DeploymentState, now: float) -> float:
+    def _until(self, ticket: Ticket, state: DeploymentState, now: float, *, resort: bool) -> float:
         tried = ticket.tried.get(state.key)
         if tried is not None and (tried.again_at > now or tried.times >= _TRIES_EACH):
             return math.inf
         if not _is_large_enough(ticket, state):
             return math.inf
-        return state.rest_until(now, _patience(ticket))
+        return state.rest_until(now, _patience(ticket, state, resort=resort))
 
 
-def _patience(ticket: Ticket) -> float | None:
+def _patience(ticket: Ticket, state: DeploymentState, *, resort: bool) -> float | None:
     """How long a passing rest counts; None: to its end."""
-    if all(_was_unreachable(state) for group in ticket.plan.groups for state in group.members):
-        return NETWORK_PATIENCE
+    if resort and not state.deployment.target.provider.failed_calls_count:
+        return LAST_RESORT
     return PREFERRED_PATIENCE if ticket.plan.preferred else None
-
-
-def _was_unreachable(state: DeploymentState) -> bool:
-    rest = state.provider.rest
-    return rest is not None and rest.kind is Kind.CONNECT
 
 
 def _is_large_enough(ticket: Ticket, state: DeploymentState) -> bool:
