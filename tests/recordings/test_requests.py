@@ -112,7 +112,8 @@ def test_accepted_request_is_written_as_a_strict_upstream_takes_it(provider, tal
 def able(provider: str, request: Request) -> Target | None:
     """The first model that routing would not drop."""
     spec = CATALOGUE[provider]
-    needs = needs_of(request).abilities
+    wanted = needs_of(request)
+    needs = wanted.abilities | wanted.soft
     for model in spec.models or ():
         quirks = model.quirks.over(spec.quirks)
         _, cannot = abilities(model, quirks, WIRES[spec.wire or ""].carries)

@@ -183,11 +183,6 @@ LACKING: dict[str, tuple[str, dict[str, Any], str]] = {
         },
         "images",
     ),
-    "json_schema": (
-        "json_schema = false",
-        {"response_format": {"type": "json_schema", "json_schema": {"name": "a", "schema": {"type": "object"}}}},
-        "json_schema",
-    ),
 }
 
 

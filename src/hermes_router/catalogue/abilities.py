@@ -22,6 +22,7 @@ class Ability(IntFlag):
     SCHEMA_WITH_STREAM = 256
     PREFILL = 512
     DOCUMENT_URLS = 1024
+    JSON_OBJECT = 2048
 
 
 WORDS = {
@@ -33,6 +34,7 @@ WORDS = {
     Ability.DOCUMENT_URLS: "documents by URL",
     Ability.AUDIO: "audio",
     Ability.JSON_SCHEMA: "json_schema",
+    Ability.JSON_OBJECT: "json_object",
     Ability.SCHEMA_WITH_TOOLS: "json_schema together with tools",
     Ability.SCHEMA_WITH_STREAM: "json_schema in a stream",
     Ability.PREFILL: "continuing an assistant turn",
@@ -51,6 +53,7 @@ def abilities(model: ModelSpec, quirks: Quirks, carries: Collection[str]) -> tup
         Ability.DOCUMENT_URLS: model.documents if "document_url" in carries else False,
         Ability.AUDIO: model.audio if "audio" in carries else False,
         Ability.JSON_SCHEMA: model.json_schema,
+        Ability.JSON_OBJECT: "json_object" in carries,
         Ability.SCHEMA_WITH_TOOLS: quirks.schema_with_tools is not False,
         Ability.SCHEMA_WITH_STREAM: quirks.schema_with_stream is not False,
         Ability.PREFILL: quirks.prefill != "refused",

@@ -60,15 +60,13 @@ class AnthropicMessages:
 
     def read(self, body: bytes, headers: Mapping[str, str]) -> Request:
         """Raises BadRequest naming the field by its path."""
-        table = reading.parse_json(body)
-        return self._read(table, headers, reading.need_integer(table, "max_tokens", minimum=1))
+        return self._read(reading.parse_json(body), headers, reading.need_integer)
 
     def read_to_count(self, body: bytes, headers: Mapping[str, str]) -> Request:
         """The body of ``/v1/messages/count_tokens``, which names no ``max_tokens``. Raises BadRequest."""
-        table = reading.parse_json(body)
-        return self._read(table, headers, reading.integer(table, "max_tokens", minimum=1))
+        return self._read(reading.parse_json(body), headers, reading.integer)
 
-    def _read(self, table: Table, headers: Mapping[str, str], max_output: int | None) -> Request:
+    def _read(self, table: Table, headers: Mapping[str, str], limit: Callable[..., int | None]) -> Request:
         tools = _tools(table)
         choice, parallel = _tool_choice(table, tools)
         return Request(
@@ -80,7 +78,7 @@ class AnthropicMessages:
             parallel_tools=parallel,
             response_format=_response_format(table),
             stop=reading.strings(table, "stop_sequences"),
-            max_output=max_output,
+            max_output=limit(table, "max_tokens", minimum=1),
             sampling=_sampling(table),
             thinking=_thinking(table),
             stream=reading.boolean(table, "stream") or False,

@@ -93,6 +93,11 @@ class Exchange:
         return self._attempt.state if self._attempt else None
 
     @property
+    def structured(self) -> str:
+        """How the format that was asked for is seen to; nothing where none was."""
+        return self._work.structured(self._attempt.state) if self._attempt else ""
+
+    @property
     def attempts(self) -> int:
         return len(self.record.attempts)
 
@@ -307,6 +312,8 @@ class Exchange:
     async def _mark(self, state: DeploymentState, fault: Fault, then: Then, now: float) -> None:
         tried = self._ticket.tried.setdefault(state.key, Tried())
         tried.why = fault.message or fault.kind.value
+        if self._work.repairs():
+            return
         if then is Then.SAME and tried.times < _SAME_AGAIN:
             tried.times += 1
             return

@@ -8,6 +8,7 @@ caller's affair and never a model's fault: then only the JSON itself is checked,
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -81,14 +82,19 @@ _compiled = lru_cache(maxsize=256)(_compile)
 
 
 class SchemaAnswer:
-    """Holds a whole answer's text until it is known to be the JSON that was asked for; a code fence around it goes.
+    """Holds a whole answer's text until it is known to be the JSON that was asked for; a code fence around it
+    goes, and so do words around it where they are ``loose``.
 
     Only for answers that are given whole. One that the caller's own limit cut, a refusal, a filtered answer and one
-    that calls tools are passed on as they are.
+    that calls tools are passed on as they are. ``rejected`` is told of an answer that does not fit, and why.
     """
 
-    def __init__(self, wanted: ResponseFormat) -> None:
+    def __init__(
+        self, wanted: ResponseFormat, rejected: Callable[[str, str], None] | None = None, *, loose: bool = False
+    ) -> None:
         self._wanted = wanted
+        self._loose = loose
+        self._rejected = rejected
         self._held: list[TextDelta] = []
         self._exempt = False
 
@@ -100,8 +106,11 @@ class SchemaAnswer:
                     self._held.append(event)
                 case Finish():
                     out += self._finish(event)
+                case RefusalDelta() | ToolCallStart():
+                    out += self._held
+                    out.append(event)
+                    self._held, self._exempt = [], True
                 case _:
-                    self._exempt = self._exempt or isinstance(event, (RefusalDelta, ToolCallStart))
                     out.append(event)
         return out
 
@@ -113,11 +122,21 @@ class SchemaAnswer:
         problem = self._problem(text)
         if problem is None:
             return [*held, finish]
-        bare = _FENCED.fullmatch(text)
-        if bare is not None and self._problem(bare[1]) is None:
-            return [TextDelta(bare[1].strip()), finish]
+        for bare in _inside(text, self._loose):
+            if self._problem(bare) is None:
+                return [TextDelta(bare), finish]
+        if self._rejected is not None:
+            self._rejected(text, problem)
         return [malformed(f"the answer is not what response_format asks for: {problem}")]
 
     def _problem(self, text: str) -> str | None:
         schema = self._wanted.schema if self._wanted.kind == "json_schema" else {"type": "object"}
         return schema_problem(schema, text)
+
+
+def _inside(text: str, loose: bool) -> list[str]:
+    """The JSON that a code fence, or words where ``loose``, may stand around."""
+    fenced = _FENCED.fullmatch(text)
+    spans = [fenced[1].strip()] if fenced else []
+    first, last = text.find("{"), text.rfind("}")
+    return [*spans, text[first : last + 1]] if loose and 0 <= first < last else spans

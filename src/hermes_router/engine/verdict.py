@@ -80,6 +80,7 @@ _REFUSES = {
     "json_schema": Ability.JSON_SCHEMA,
     "prefill": Ability.PREFILL,
 }
+_FORMATS = ("response_format", "json_schema", "output_config", "output_config.format")
 _CANNOT_LEAVE_OUT = frozenset({"messages", "model", "tools", "stream", "input", "max_tokens"})
 
 
@@ -120,6 +121,9 @@ def _learn(fault: Fault, state: DeploymentState, needs: Needs, pool: Pool, now: 
             pool.learn_max_output(state, fault.value)
         case Kind.OUTPUT_TOO_LONG:
             return Then.NEXT
+        case Kind.UNSUPPORTED | Kind.BAD_FIELD if needs.soft and fault.field in _FORMATS:
+            pool.learn_unable(state, needs.soft & (Ability.JSON_SCHEMA | Ability.JSON_OBJECT))
+            return Then.SAME  # the format is told in words now
         case Kind.UNSUPPORTED if fault.scope is not Scope.REQUEST:
             pool.learn_unable(state, _REFUSES.get(fault.field or "", Ability(0)))
         case Kind.BAD_FIELD:

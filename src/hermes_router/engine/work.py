@@ -19,6 +19,7 @@ from .deadlines import Deadlines, deadlines
 from .resume import Sent, Way, ask, can_resume, joining
 from .schemas import SchemaAnswer
 from .screens import OutputCap, Screen, VectorCount
+from .structured import asked_again, lacks_format, may_lack_format, told
 from .texttools import text_calls
 from .toolcalls import WholeCalls
 
@@ -47,6 +48,14 @@ class Work(Protocol):
         """The answer is asked for as one JSON body: its first event is its last."""
         ...
 
+    def repairs(self) -> bool:
+        """The attempt that just failed gave something that can be put right: ask once more, with what was wrong."""
+        ...
+
+    def structured(self, state: DeploymentState) -> str:
+        """``native`` or ``enforced``: how the format asked for is seen to. Nothing where none was."""
+        ...
+
     def resumable(self, sent: Sent) -> bool:
         """Whether somebody else can go on from what was sent."""
         ...
@@ -65,7 +74,11 @@ class ChatWork:
     ) -> None:
         self.request = request
         self.needs = needs
-        self.shows_reasoning = request.stream and request.thinking.show
+        # Where a format is asked for, an answer may have to be thrown away: thinking is no beginning of it.
+        self.shows_reasoning = request.stream and request.thinking.show and request.response_format is None
+        self._rejected: tuple[str, str] | None = None
+        self._repairing: tuple[str, str] | None = None
+        self._tried_repair = False
         self._settings = settings
         self._joining = joining
 
@@ -77,6 +90,10 @@ class ChatWork:
         stream = not self.in_one_piece(state)
         if stream != request.stream:
             request = msgspec.structs.replace(request, stream=stream)
+        if self._repairing is not None:
+            request = asked_again(request, *self._repairing)
+        if lacks_format(self.needs, state):
+            request = told(request)
         budget = output_budget(request, self.needs, state, self._settings)
         return state.deployment.wire.chat(request, state.target, max_output=budget)
 
@@ -93,8 +110,9 @@ class ChatWork:
             screens += [screen for screen in (text_calls(request),) if screen is not None]
         if request.tools and settings.tool_calls == "whole":
             screens.append(WholeCalls(request.tools))
-        if request.response_format and not request.stream:
-            screens.append(SchemaAnswer(request.response_format))
+        if request.response_format and (not request.stream or may_lack_format(self.needs, state)):
+            loose = lacks_format(self.needs, state)
+            screens.append(SchemaAnswer(request.response_format, self._reject, loose=loose))
         if self._joining is not None:
             screens.append(self._joining())
         if request.max_output and reserve(request, state, settings):
@@ -111,13 +129,30 @@ class ChatWork:
 
     def in_one_piece(self, state: DeploymentState) -> bool:
         request, target = self.request, state.deployment.target
+        if request.response_format and target.quirks.schema_with_stream is False:
+            return not lacks_format(self.needs, state)
         if request.stream:
             return False
-        if request.response_format and target.quirks.schema_with_stream is False:
-            return True
         if state.spec.reasoning or not request.max_output:
             return False
         return request.max_output / state.model.latency.rate <= _ONE_PIECE_SECONDS
+
+    def repairs(self) -> bool:
+        rejected, self._rejected = self._rejected, None
+        if rejected is None:
+            return False
+        first = not self._tried_repair
+        self._repairing = rejected if first else None
+        self._tried_repair = True
+        return first
+
+    def structured(self, state: DeploymentState) -> str:
+        if self.request.response_format is None:
+            return ""
+        return "enforced" if self._repairing or lacks_format(self.needs, state) else "native"
+
+    def _reject(self, answer: str, problem: str) -> None:
+        self._rejected = answer, problem
 
 
 class EmbedWork:
@@ -147,6 +182,12 @@ class EmbedWork:
 
     def in_one_piece(self, state: DeploymentState) -> bool:
         return True
+
+    def repairs(self) -> bool:
+        return False
+
+    def structured(self, state: DeploymentState) -> str:
+        return ""
 
     def resumable(self, sent: Sent) -> bool:
         return False

@@ -31,11 +31,12 @@ _UNDEMANDING = frozenset({Text, ToolCall, Reasoning, Refusal})
 
 
 class Needs(msgspec.Struct, frozen=True, kw_only=True):
-    """``input`` is an estimate in tokens; ``output`` what the caller allows, 0: not said. ``tier``: the weakest that
-    should do (1 strongest .. 5)."""
+    """``soft``: abilities that are done without where nobody has them. ``input`` is an estimate in tokens; ``output``
+    what the caller allows, 0: not said. ``tier``: the weakest that should do (1 strongest .. 5)."""
 
     abilities: Ability
     input: int
+    soft: Ability = _NOTHING
     output: int = 0
     tier: int = 5
     stream: bool = False
@@ -52,16 +53,11 @@ def needs_of(request: Request) -> Needs:
                 wanted |= more
         if message.role is Role.ASSISTANT and message.parts and _calls_many(message):
             wanted |= Ability.PARALLEL_TOOLS
-    if request.response_format and request.response_format.kind == "json_schema":
-        wanted |= Ability.JSON_SCHEMA
-        if request.tools:
-            wanted |= Ability.SCHEMA_WITH_TOOLS
-        if request.stream:
-            wanted |= Ability.SCHEMA_WITH_STREAM
     if request.messages[-1].role is Role.ASSISTANT:
         wanted |= Ability.PREFILL
     return Needs(
         abilities=wanted,
+        soft=_format(request) if request.response_format else _NOTHING,
         input=count_request(request),
         output=request.max_output or 0,
         tier=_weakest(difficulty(request)),
@@ -72,6 +68,18 @@ def needs_of(request: Request) -> Needs:
 def needs_of_embedding(request: EmbeddingRequest) -> Needs:
     """The needs of an embedding request: room for its tokens."""
     return Needs(abilities=_NOTHING, input=count_embedding(request))
+
+
+def _format(request: Request) -> Ability:
+    """Formats are told in words and checked where a provider has none of its own (engine/structured.py)."""
+    if request.response_format is None or request.response_format.kind != "json_schema":
+        return Ability.JSON_OBJECT
+    wanted = Ability.JSON_SCHEMA
+    if request.tools:
+        wanted |= Ability.SCHEMA_WITH_TOOLS
+    if request.stream:
+        wanted |= Ability.SCHEMA_WITH_STREAM
+    return wanted
 
 
 def _weakest(hard: float) -> int:

@@ -52,7 +52,8 @@ def prefer(plan: Plan, name: str) -> Plan:
     groups = plan.groups
     at = next((at for at, one in enumerate(groups) if one.model.key == name), 0)
     first, other = groups[0], groups[at]
-    if at == 0 or other.known != first.known or other.members[0].price > first.members[0].price:
+    worse = other.known != first.known or other.lacks > first.lacks
+    if at == 0 or worse or other.members[0].price > first.members[0].price:
         return plan
     return msgspec.structs.replace(plan, groups=(other, *groups[:at], *groups[at + 1 :]))
 
@@ -84,7 +85,7 @@ class Planner:
 
     def _order(self, roster: Roster, needs: Needs, selection: Selection, now: float) -> _Order:
         output = needs.output.bit_length()
-        key = (id(roster), selection.key, int(needs.abilities) << 8 | needs.tier << 5 | output, output)
+        key = (id(roster), selection.key, int(needs.abilities | needs.soft) << 8 | needs.tier << 5 | output, output)
         kept = self._orders.get(key)
         if kept is not None and self._holds(kept, len(roster.chat), now):
             return kept

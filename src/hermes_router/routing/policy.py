@@ -18,14 +18,17 @@ from .needs import Needs
 from .selection import Selection
 
 _UNKNOWN_LATENCY = 1.0
+_NOTHING = Ability(0)
 
 
 class Group(msgspec.Struct, frozen=True, eq=False):
-    """One model with all its credentials. ``known``: it is known to have every ability asked for."""
+    """One model with all its credentials. ``known``: it is known to have every ability asked for. ``lacks`` of what it
+    need not have: 0 nothing, 1 perhaps something, 2 something."""
 
     model: ModelState
     members: tuple[DeploymentState, ...]
     known: bool = True
+    lacks: int = 0
 
 
 Key = tuple[object, ...]
@@ -35,13 +38,15 @@ def order(
     states: Iterable[DeploymentState], needs: Needs, selection: Selection, ledger: Ledger, now: float
 ) -> tuple[Group, ...]:
     """The groups that may serve, best first; those of unknown ability after all others."""
-    groups = group(states, needs.abilities, selection)
+    groups = group(states, needs.abilities, selection, needs.soft)
     if selection.names:
         return _as_named(groups, selection, lambda rest: _ranked(rest, needs, selection, ledger, now))
     return _ranked(groups, needs, selection, ledger, now)
 
 
-def group(states: Iterable[DeploymentState], wanted: Ability, selection: Selection) -> list[Group]:
+def group(
+    states: Iterable[DeploymentState], wanted: Ability, selection: Selection, soft: Ability = _NOTHING
+) -> list[Group]:
     """Those that are not known to lack something, by model."""
     members: dict[str, list[DeploymentState]] = {}
     for state in states:
@@ -54,7 +59,13 @@ def group(states: Iterable[DeploymentState], wanted: Ability, selection: Selecti
         if selection.tiers and state.tier not in selection.tiers:
             continue
         members.setdefault(state.model.key, []).append(state)
-    return [Group(of[0].model, tuple(of), not wanted & ~of[0].can) for of in members.values()]
+    return [Group(of[0].model, tuple(of), not wanted & ~of[0].can, _lacks(of[0], soft)) for of in members.values()]
+
+
+def _lacks(state: DeploymentState, soft: Ability) -> int:
+    if soft & (state.cannot | state.model.unable):
+        return 2
+    return 1 if soft & ~state.can else 0
 
 
 def _as_named(
@@ -84,7 +95,7 @@ def _ranked(groups: list[Group], needs: Needs, selection: Selection, ledger: Led
             wasted,
         )
         ordered = [_by(rule, first, fit) for rule in selection.order]
-        return (not one.known, first.deployment.sandbox, _falls_short(first, needs), *ordered, fit)
+        return (not one.known, first.deployment.sandbox, one.lacks, _falls_short(first, needs), *ordered, fit)
 
     return tuple(sorted(groups, key=key))
 

@@ -61,7 +61,7 @@ def tell(record: RequestRecord, plan: Plan | None, failure: Failure | None, *, w
     if plan is None:
         return Story(request=record, failure=failure)
     if not record.needs:
-        record.needs = words(plan.needs.abilities)
+        record.needs = words(plan.needs.abilities | plan.needs.soft)
         record.tier = plan.needs.tier
     story = Story(request=record, failure=failure, input_estimate=plan.needs.input)
     if whole:

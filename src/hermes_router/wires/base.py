@@ -51,7 +51,7 @@ class Reader(Protocol):
 
 class Wire(Protocol):
     """One outbound format. ``carries`` names the content it can hold: ``image``, ``image_url``, ``audio``,
-    ``document``, ``document_url``, ``token_input``."""
+    ``document``, ``document_url``, ``token_input``; ``json_object`` says that it can ask for one."""
 
     carries: frozenset[str]
 

@@ -33,7 +33,7 @@ _SAMPLED = ("temperature", "top_p", "top_k")
 class OpenAIWire:
     """Implements ``Wire``."""
 
-    carries = frozenset({"image", "image_url", "audio", "document", "token_input"})
+    carries = frozenset({"image", "image_url", "audio", "document", "token_input", "json_object"})
 
     def chat(self, request: Request, target: Target, *, max_output: int | None) -> HttpRequest:
         """``POST {base_url}/chat/completions``. Raises BadRequest for content this API cannot hold."""

@@ -60,6 +60,8 @@ def served_headers(exchange: Exchange) -> list[Header]:
         header("x-hermes-provider", state.provider.key),
         header("x-hermes-model", state.deployment.target.model.id),
     ]
+    if exchange.structured:
+        headers.append(header("x-hermes-structured-output", exchange.structured))
     if exchange.record.waited >= 0.001:
         headers.append(header("x-hermes-waited-ms", round(exchange.record.waited * 1000)))
     return headers
