@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..core.request import Request, ToolMode
+from ..core.request import Request, Role, ToolCall, ToolMode
 from .base import Target
 
 _MIN_BUDGET = 1024
@@ -33,7 +33,7 @@ def choose_thinking(
         # Newer models leave the thinking text out unless asked.
         return {"type": "adaptive"} | ({"display": "summarized"} if request.thinking.show else {}), effort
     budget = _budget(request, max_tokens)
-    if budget is None or _began_without_thinking(turns):
+    if budget is None or _began_without_thinking(turns) or _taken_over(request, target):
         return None, effort
     return {"type": "enabled", "budget_tokens": budget}, effort
 
@@ -81,6 +81,15 @@ def _budget(request: Request, max_tokens: int) -> int | None:
         return max(_MIN_BUDGET, min(said.budget, max_tokens - 1))
     wanted = _BUDGETS.get(said.effort or "medium", _BUDGETS["medium"])
     return max(_MIN_BUDGET, min(wanted, max_tokens // 2))
+
+
+def _taken_over(request: Request, target: Target) -> bool:
+    """Whether another provider made the latest of the calls now being answered, in the middle of a turn that began
+    with thinking."""
+    last = next((message for message in reversed(request.messages) if message.role is Role.ASSISTANT), None)
+    if last is None or request.messages[-1].role is not Role.TOOL or last.origin is None:
+        return False
+    return last.origin.partition("/")[0] != target.name and any(isinstance(part, ToolCall) for part in last.parts)
 
 
 def _began_without_thinking(turns: list[dict[str, Any]]) -> bool:
