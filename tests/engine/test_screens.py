@@ -22,7 +22,7 @@ from hermes_router.engine.schemas import SchemaAnswer, schema_problem
 from hermes_router.engine.screens import OutputCap, through
 
 DONE = Finish(FinishReason.STOP)
-WORD = TextDelta("word" * 10)  # ten tokens
+WORD = TextDelta("word " * 10)  # ten tokens
 OBJECT = ResponseFormat(kind="json_object")
 RIVER = ResponseFormat(
     kind="json_schema",
@@ -50,6 +50,29 @@ def test_more_is_cut_with_one_finish():
     over.append(cap.over)
     assert cap.feed([TextDelta("x"), ToolCallStart(0, "c", "f"), ToolCallDelta(0, "{}"), DONE]) == []
     assert over == [False, True]
+
+
+@pytest.mark.parametrize(
+    "pieces, tokens",
+    [
+        pytest.param([f"w{number} " for number in range(150)], 150, id="a word to a piece"),
+        pytest.param(["wor", "d "] * 150, 150, id="half a word to a piece"),
+        pytest.param([*"The tides of the river are strong. " * 20], 140, id="a letter to a piece"),
+        pytest.param(["流れが速い"] * 30, 75, id="beyond ASCII"),
+    ],
+)
+def test_what_may_be_within_half_as_much_again_passes_however_the_pieces_come(pieces: list[str], tokens: int):
+    events: list[Event] = [*(TextDelta(piece) for piece in pieces), DONE]
+
+    assert OutputCap(tokens * 2 // 3 + 1).feed(events) == events
+
+
+def test_twice_as_much_is_cut_however_the_pieces_come():
+    cap = OutputCap(100)
+    kept = [event for number in range(200) for event in cap.feed([TextDelta(f"w{number}"), TextDelta(" ")])]
+
+    assert sum(isinstance(event, TextDelta) for event in kept) == 301
+    assert kept[-1] == Finish(FinishReason.LENGTH, raw="length")
 
 
 def test_thinking_is_not_counted():

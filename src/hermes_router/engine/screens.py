@@ -10,7 +10,9 @@ from typing import Protocol
 
 from ..core.events import Event, Failed, Finish, FinishReason, TextDelta, ToolCallDelta, ToolCallStart, Vectors
 from ..core.faults import Fault, Kind, Scope
-from ..core.tokens import count_text
+
+_LETTERS_PER_TOKEN = 6
+_WIDE_PER_TOKEN = 2
 
 
 class Screen(Protocol):
@@ -29,12 +31,15 @@ def through(screens: Sequence[Screen], events: list[Event]) -> list[Event]:
 class OutputCap:
     """Ends an answer that is far over the caller's limit, where more was asked for to leave room for thinking.
 
-    Only an answer longer than half as much again is cut: our count is an estimate.
+    Only an answer longer than half as much again is cut, by a count that is rather too low: no word is less than one
+    token, no token of prose more than six characters (two beyond ASCII), however the pieces come.
     """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit + limit // 2
-        self._spent = 0
+        self._words = 0
+        self._letters = 0.0
+        self._inside = False
         self._over = False
 
     def feed(self, events: list[Event]) -> list[Event]:
@@ -43,13 +48,19 @@ class OutputCap:
                 event for event in events if not isinstance(event, (TextDelta, ToolCallStart, ToolCallDelta, Finish))
             ]
         for at, event in enumerate(events):
-            if isinstance(event, TextDelta):
-                self._spent += count_text(event.text)
-                if self._spent > self._limit:
-                    self._over = True
-                    rest = self.feed(events[at + 1 :])
-                    return [*events[: at + 1], *rest, Finish(FinishReason.LENGTH, raw="length")]
+            if isinstance(event, TextDelta) and event.text and self._exceeded_by(event.text):
+                self._over = True
+                rest = self.feed(events[at + 1 :])
+                return [*events[: at + 1], *rest, Finish(FinishReason.LENGTH, raw="length")]
         return events
+
+    def _exceeded_by(self, text: str) -> bool:
+        goes_on = self._inside and not text[0].isspace()
+        self._words += max(0, len(text.split()) - goes_on)
+        self._inside = not text[-1].isspace()
+        wide = 0 if text.isascii() else len(text) - len(text.encode("ascii", "ignore"))
+        self._letters += (len(text) - wide) / _LETTERS_PER_TOKEN + wide / _WIDE_PER_TOKEN
+        return max(self._words, self._letters) > self._limit
 
     @property
     def over(self) -> bool:
