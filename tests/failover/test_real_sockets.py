@@ -15,7 +15,7 @@ import pytest
 import uvloop
 
 from fakes.router import Router, router
-from fakes.served import Start, provider
+from fakes.served import ABLE, Start, provider
 from fakes.upstream import Peer, Seen, Step, Upstream, delta, frame, hang, reset_before_headers, sse, text_stream
 from hermes_router.transport.base import HttpRequest
 from hermes_router.transport.http1 import Http1Transport
@@ -237,3 +237,21 @@ def test_request_given_up_while_it_connects_leaves_no_connection(up: Upstream):
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(main())
+
+
+@pytest.mark.parametrize("of", ["model", "provider"])
+def test_connect_timeout_can_be_set(of: str, up: Upstream, start: Start):
+    with socket.socket() as full, socket.socket() as other:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        port = full.getsockname()[1]
+        other.connect(("127.0.0.1", port))  # its queue is full now: whoever comes next hears nothing
+        more = "[providers.first.timeouts]\nconnect = 0.3\n" if of == "provider" else ""
+        facts = ABLE + ("timeouts = { connect = 0.3 }\n" if of == "model" else "")
+        toml = provider("first", facts=facts).replace("{up}/first/v1", f"http://127.0.0.1:{port}/v1")
+        one = start(toml + more + provider("second") + CHAIN)
+        began = time.monotonic()
+        reply = one.post("/v1/chat/completions", body())
+        assert reply.headers["x-hermes-provider"] == "second"
+        assert 0.3 <= time.monotonic() - began < 2.5
+        assert one.runtime.telemetry.log.latest(1)[0].attempts[0].outcome == "connect"

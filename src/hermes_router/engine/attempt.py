@@ -7,6 +7,8 @@ import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 
+import msgspec
+
 from ..core.events import (
     Event,
     Failed,
@@ -28,6 +30,7 @@ from ..transport.base import HttpResponse, Transport, TransportError
 from ..wires.base import Reader
 from ..wires.classify import classify
 from ..wires.limits import read_limits
+from .deadlines import connect_timeout
 from .records import AttemptRecord
 from .screens import Screen, through
 from .watchdog import Overtaken, TookTooLong, Watchdog
@@ -92,6 +95,8 @@ class Attempt:
     async def start(self) -> Fault | None:
         """Send, and hear what the head says. None: an answer is on its way."""
         request = self.work.write(self.state)
+        if stated := connect_timeout(self.state):
+            request = msgspec.structs.replace(request, connect_timeout=stated)
         self._dog.deadline = min(self._began + self._deadlines.first_event, self._ends)
         try:
             response = await self._dog.wait(self._transport.send(request))

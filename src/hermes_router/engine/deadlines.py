@@ -32,6 +32,12 @@ def deadlines(state: DeploymentState, settings: Settings, *, extra: float = 0.0)
     )
 
 
+def connect_timeout(state: DeploymentState) -> float | None:
+    """What was stated for it; None: the setting."""
+    target = state.deployment.target
+    return target.model.timeouts.connect or target.provider.timeouts.connect
+
+
 def thinks_silently(state: DeploymentState) -> bool:
     """It is known to think first and to show nothing of it."""
     target = state.deployment.target

@@ -15,12 +15,14 @@ FailureKind = Literal["connect", "closed", "cut", "protocol"]
 
 
 class HttpRequest(msgspec.Struct, frozen=True):
-    """What to send. The body is whole, so that a transport may send it a second time."""
+    """What to send. The body is whole, so that a transport may send it a second time. ``connect_timeout``: seconds, in
+    place of the transport's own."""
 
     method: str
     url: str
     headers: dict[str, str]
     body: bytes = b""
+    connect_timeout: float | None = None
 
     # Headers, query and body hold keys and prompts: none of them may reach a log by way of a repr.
     def __repr__(self) -> str:

@@ -32,14 +32,18 @@ class Dialler:
         self._timeout = timeout
         self._tls = tls
 
-    async def dial(self, origin: Origin, proxy: Proxy | None, make: Callable[[], Connection]) -> Connection:
-        """A connection for requests to ``origin``. Raises TransportError ("connect"), which holds no credential."""
+    async def dial(
+        self, origin: Origin, proxy: Proxy | None, make: Callable[[], Connection], timeout: float | None = None
+    ) -> Connection:
+        """A connection for requests to ``origin``, within ``timeout`` where one is given. Raises TransportError
+        ("connect"), which holds no credential."""
+        most = timeout or self._timeout
         host = origin.shown if proxy is None else f"the proxy {proxy.origin.shown}"
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(most):
                 return await self._open(origin, proxy, make)
         except TimeoutError:
-            reason = f"no connection within {self._timeout:g} s"
+            reason = f"no connection within {most:g} s"
         except ssl.SSLError as error:
             host = origin.shown
             reason = getattr(error, "verify_message", None) or error.reason or "the TLS handshake failed"

@@ -83,7 +83,7 @@ class Http1Transport:
                 if not answer.stale or self._closed:
                     raise
             self.stale_retries += 1
-        connection = await self._connect(route, loop)
+        connection = await self._connect(route, loop, request.connect_timeout)
         return await _ask(connection, head, request, target).head()
 
     async def aclose(self) -> None:
@@ -104,11 +104,11 @@ class Http1Transport:
         route = self._routes[origin] = Route(origin, self._proxies.for_origin(origin))
         return route
 
-    async def _connect(self, route: Route, loop: asyncio.AbstractEventLoop) -> Connection:
+    async def _connect(self, route: Route, loop: asyncio.AbstractEventLoop, timeout: float | None) -> Connection:
         def make() -> Connection:
             return Connection(route, loop, self._free, self._lost)
 
-        connection = await self._dialler.dial(route.origin, route.proxy, make)
+        connection = await self._dialler.dial(route.origin, route.proxy, make, timeout)
         if self._closed:
             connection.abort()
             raise TransportError("closed", _GONE)
