@@ -6,6 +6,8 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -35,7 +37,7 @@ def text_of(number: int) -> str:
     return " ".join(f"w{number}x{at}" for at in range(10 + number % 30)) + "."
 
 
-def world(draw: random.Random, met: Counter[str]):
+def world(draw: random.Random, met: Counter[str]) -> Callable[[Asked], Told]:
     """An entry for every provider."""
 
     def entry(asked: Asked) -> Told:
@@ -83,7 +85,8 @@ def told(kind: str, frames: list[bytes], draw: random.Random) -> Told:
         case "stall":
             steps = [*steps[: 2 * place], SILENCE]
         case "drip":
-            steps = [*steps[: 2 * place], *([b": x\n\n", 5.0] * 100)]
+            dripping: list[Step] = [b": x\n\n", 5.0] * 100
+            steps = [*steps[: 2 * place], *dripping]
         case "slow":
             steps = [draw.uniform(1, 9), *steps, *done]
         case "malformed":
@@ -106,7 +109,7 @@ def whole(kind: str, said: str, calls: list[tuple[str, object]]) -> Told:
 async def one_request(lab: Lab, number: int, draw: random.Random, told: Counter[str]) -> None:
     await asyncio.sleep(draw.uniform(0, 600))
     dialect, stream, leaves = draw.choice(DIALECTS), draw.random() < 0.7, draw.random() < 0.1
-    more = {"tools": tools(dialect)} if draw.random() < 0.25 else {}
+    more: dict[str, Any] = {"tools": tools(dialect)} if draw.random() < 0.25 else {}
     caller: Caller = lab.begin(dialect, f"question {number}", stream=stream, model="auto", **more)
     if leaves:
         await asyncio.sleep(draw.uniform(0, 12))
