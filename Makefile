@@ -6,7 +6,7 @@ PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test test-recordings check lint types format startup bench bench-table replay-day soak lock clean venv venv-dev
+.PHONY: help run test test-recordings test-node agents check lint types format startup bench bench-table replay-day soak lock clean venv venv-dev
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -20,7 +20,15 @@ test: lint types ## lint, types and the test suite
 test-recordings: venv-dev ## replay recorded provider traffic from the folder RECORDINGS_DIR
 	$(PYTEST) -m recordings $(ARGS)
 
-check: test test-recordings ## all that CI runs
+test-node: venv-dev ## the official SDKs for Node (needs node 20 and npm)
+	@command -v npm >/dev/null || { echo "npm is missing: install Node 20 or newer"; exit 1; }
+	cd tests/node && npm ci --silent --no-audit --no-fund
+	cd tests/node && npm test --silent
+
+agents: venv-dev ## let real coding agents do a task through the router (needs node, npm; installs them into a temporary folder)
+	$(BIN)/python scripts/agents/run.py $(ARGS)
+
+check: test test-recordings test-node ## all that CI runs
 
 lint: venv-dev ## ruff: rules and format
 	$(BIN)/ruff check
