@@ -43,7 +43,7 @@ def world(draw: random.Random, met: Counter[str]) -> Callable[[Asked], Told]:
     def entry(asked: Asked) -> Told:
         question = next(one["content"] for one in asked.body["messages"] if one["role"] == "user")
         text = text_of(int(str(question).split()[-1]))
-        calls = [("note", ARGUMENTS)] if asked.body.get("tools") else []
+        calls: list[tuple[str, object]] = [("note", ARGUMENTS)] if asked.body.get("tools") else []
         said = "" if calls else text
         if is_continuation(asked):
             said = repeated(asked, text)
