@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from hermes_router.catalogue.schema import ModelSpec, ProviderSpec, Quirks
 from hermes_router.core.events import (
+    Citations,
     Event,
     Failed,
     Finish,
@@ -97,8 +98,9 @@ STREAMS: dict[str, list[Event]] = {
         Finish(FinishReason.TOOL_CALLS, "tool_use"),
     ],
     "server_tool": [
-        START, TextDelta("Searching."), TextDelta(" Found."), Usage(input=25, output=40),
-        Finish(FinishReason.STOP, "end_turn"),
+        START, TextDelta("Searching."), Citations(), TextDelta(" Found."),
+        Citations([{"type": "web_search_result_location", "url": "https://example.org"}]),
+        Usage(input=25, output=40), Finish(FinishReason.STOP, "end_turn"),
     ],
 }  # fmt: skip
 FAILURES: dict[str, tuple[list[Event], Kind]] = {

@@ -42,6 +42,13 @@ class TextDelta(msgspec.Struct, frozen=True):
     logprobs: list[Any] | None = None
 
 
+class Citations(msgspec.Struct, frozen=True):
+    """What the passage of text that ends here rests on, in Anthropic's shape; what follows is another passage. None
+    at all: only that a passage ends."""
+
+    items: list[dict[str, Any]] = []
+
+
 class RefusalDelta(msgspec.Struct, frozen=True):
     """More of a refusal (OpenAI's separate channel for it)."""
 
@@ -115,6 +122,7 @@ class Note(msgspec.Struct, frozen=True):
 Event = (
     Start
     | TextDelta
+    | Citations
     | RefusalDelta
     | ReasoningDelta
     | ToolCallStart

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from .events import (
+    Citations,
     Event,
     Failed,
     Finish,
@@ -25,9 +26,10 @@ from .faults import Fault
 
 
 class TextPart(msgspec.Struct):
-    """Text as it was said, in one run."""
+    """Text as it was said, in one run; ``citations`` is a list where the passage was ended by ``Citations``."""
 
     text: str
+    citations: list[dict[str, Any]] | None = None
 
 
 class ReasoningPart(msgspec.Struct):
@@ -85,6 +87,10 @@ def fold(event: Event, answer: Answer) -> Answer:
             answer.calls[event.index].arguments += event.arguments
         case RefusalDelta():
             answer.refusal = (answer.refusal or "") + event.text
+        case Citations():
+            last = answer.parts[-1] if answer.parts else None
+            if isinstance(last, TextPart):
+                last.citations = event.items
         case Usage():
             answer.usage = event
         case Start():
@@ -110,7 +116,7 @@ def fold_all(events: Iterable[Event]) -> Answer:
 
 def _text(event: TextDelta, answer: Answer) -> None:
     last = answer.parts[-1] if answer.parts else None
-    if isinstance(last, TextPart):
+    if isinstance(last, TextPart) and last.citations is None:
         last.text += event.text
     elif event.text:
         answer.parts.append(TextPart(event.text))

@@ -24,9 +24,11 @@ class Role(StrEnum):
 
 
 class Text(msgspec.Struct, frozen=True, kw_only=True):
-    """Plain text. ``cache_control`` is Anthropic's prompt-cache mark, kept for wires that use it."""
+    """Plain text. ``cache_control`` is Anthropic's prompt-cache mark, kept for wires that use it; so are ``citations``,
+    what an assistant's text rested on."""
 
     text: str
+    citations: list[Any] | None = None
     cache_control: dict[str, Any] | None = None
 
 

@@ -305,6 +305,11 @@ def _text(block: Table, where: str) -> list[Part]:
     return [Text(text=reading.need_text(block, "text", where), cache_control=_mark(block, where))]
 
 
+def _said(block: Table, where: str) -> list[Part]:
+    text, cited = reading.need_text(block, "text", where), reading.items(block, "citations", where)
+    return [Text(text=text, citations=cited or None, cache_control=_mark(block, where))]
+
+
 def _image(block: Table, where: str) -> list[Part]:
     source, path = reading.need_object(block, "source", where), at(where, "source")
     kind = reading.need_choice(source, "type", path, among=("base64", "url", "file"))
@@ -395,5 +400,5 @@ _RESULT_BLOCKS: _Blocks = {**_SHOWN_BLOCKS, "tool_reference": _tool_reference}
 _BLOCKS: Mapping[Role, _Blocks] = {
     Role.SYSTEM: _SYSTEM_BLOCKS,
     Role.USER: {**_SHOWN_BLOCKS, "tool_result": _tool_result},
-    Role.ASSISTANT: {"text": _text, "thinking": _thought, "redacted_thinking": _redacted, "tool_use": _tool_use},
+    Role.ASSISTANT: {"text": _said, "thinking": _thought, "redacted_thinking": _redacted, "tool_use": _tool_use},
 }

@@ -15,6 +15,7 @@ import orjson
 
 from ..core.errors import RouterError
 from ..core.events import (
+    Citations,
     Event,
     Failed,
     Finish,
@@ -91,7 +92,8 @@ def _head(served: Served) -> dict[str, Any]:
 
 def _block(part: TextPart | ReasoningPart | CallPart, show_thinking: bool) -> list[dict[str, Any]]:
     if isinstance(part, TextPart):
-        return [{"type": "text", "text": part.text}]
+        cited = {"citations": part.citations} if part.citations else {}
+        return [{"type": "text", "text": part.text, **cited}]
     if isinstance(part, CallPart):
         # As the model wrote it: parsing and writing again would round large numbers.
         arguments = orjson.Fragment(part.arguments.strip() or "{}")
@@ -212,6 +214,8 @@ class MessageStream:
         match event:
             case TextDelta() | RefusalDelta():
                 return self._text(event)
+            case Citations():
+                return self._cited(event)
             case ReasoningDelta():
                 return self._reasoning(event) if self._show else b""
             case ToolCallStart():
@@ -238,6 +242,13 @@ class MessageStream:
         if self._open != "text":
             opening = self._settle() + self._start("text", {"type": "text", "text": ""}, "text_delta", "text")
         return opening + self._piece(event.text)
+
+    def _cited(self, event: Citations) -> bytes:
+        if self._open != "text":
+            return b""
+        deltas = ({"type": "citations_delta", "citation": one} for one in event.items)
+        bodies = ({"type": "content_block_delta", "index": self._index, "delta": delta} for delta in deltas)
+        return b"".join(_frame("content_block_delta", body) for body in bodies) + self._stop()
 
     def _reasoning(self, event: ReasoningDelta) -> bytes:
         if event.redacted is not None:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from ..core.events import Event, Failed, Finish, FinishReason, TextDelta, ToolCallDelta, ToolCallStart
+from ..core.events import Citations, Event, Failed, Finish, FinishReason, TextDelta, ToolCallDelta, ToolCallStart
 from ..core.request import Request, Tool, ToolMode
 from .toolcalls import arguments_problem
 
@@ -85,7 +85,7 @@ class TextCalls:
                 self._size += len(event.text)
                 self._begun += event.text[: _TELLS - len(self._begun)]
                 return [] if self._may_be_a_call() else self._let_go()
-            case ToolCallStart():
+            case ToolCallStart() | Citations():
                 return [*self._let_go(), event]
             case Finish():
                 return self._finish(event)

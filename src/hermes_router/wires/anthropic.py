@@ -258,6 +258,8 @@ def _blocks(message: Message, target: Target) -> list[Body]:
             blocks += _thought(part) if own else ()
         elif not isinstance(part, Text | Refusal) or _says(part):
             blocks.append(_block(part, shape))
+            if own and isinstance(part, Text) and part.citations:
+                blocks[-1]["citations"] = part.citations
     return blocks
 
 

@@ -1,7 +1,7 @@
 """An Anthropic answer's bytes into events: the event stream, and the JSON message as the same events.
 
 Which of the two it is shows in the first byte; a content type is often wrong. Blocks of tools that run on Anthropic's
-servers, citations and unknown events are passed over. One event that cannot be read is skipped, a second ends the
+servers and unknown events are passed over. One event that cannot be read is skipped, a second ends the
 answer as cut. ``pause_turn`` and unknown stop reasons count as a plain stop, with the provider's word kept in ``raw``.
 """
 
@@ -14,6 +14,7 @@ import msgspec
 import orjson
 
 from ..core.events import (
+    Citations,
     Event,
     Failed,
     Finish,
@@ -225,6 +226,7 @@ class _Block(msgspec.Struct):
     call: int = -1
     input: dict[str, Any] | None = None
     signature: str = ""
+    cited: list[dict[str, Any]] | None = None
 
 
 class _Reading:
@@ -235,6 +237,7 @@ class _Reading:
         self._reasons = _REASONS | {word: FinishReason(ours) for word, ours in own.items()}
         self._blocks: dict[int, _Block] = {}
         self._calls = 0
+        self._uncited = False
         self._counts: dict[str, int] = {}
         self._sequence: str | None = None
         self.reason: str | None = None
@@ -249,13 +252,21 @@ class _Reading:
             return self._call(index, said)
         block = self._blocks[index] = _Block(kind)
         if kind == "text":
-            return _some_text(said.get("text") or "")
+            return self._passage(block, said)
         if kind == "thinking":
             block.signature = said.get("signature") or ""
             return _some_thinking(said.get("thinking") or "")
         if kind == "redacted_thinking":
             return [ReasoningDelta(redacted=_text(said["data"]))]
         return []
+
+    def _passage(self, block: _Block, said: dict[str, Any]) -> list[Event]:
+        """A block that may cite stands apart from the text before and after it."""
+        cited, text = said.get("citations"), _some_text(said.get("text") or "")
+        if not isinstance(cited, list):
+            return text
+        block.cited = list(cited)
+        return [Citations(), *text] if self._uncited else text
 
     def _call(self, index: int, said: dict[str, Any]) -> list[Event]:
         name = _text(said["name"])
@@ -274,6 +285,9 @@ class _Reading:
                 return self._arguments(index, _text(said["partial_json"]))
             case "thinking_delta":
                 return _some_thinking(_text(said["thinking"]))
+            case "citations_delta" if isinstance(said["citation"], dict):
+                block = self._blocks[index]
+                block.cited = [*(block.cited or ()), said["citation"]]
             case "signature_delta":
                 self._blocks[index].signature += _text(said["signature"])
         return []
@@ -289,6 +303,10 @@ class _Reading:
         block = self._blocks.pop(index, None)
         if block is None:
             return []
+        if block.kind == "text":
+            self._uncited = not block.cited
+        if block.cited:
+            return [Citations(block.cited)]
         if block.signature:
             return [ReasoningDelta(signature=block.signature)]
         if block.input is not None:
