@@ -242,6 +242,28 @@ def test_no_provider_is_a_503_that_says_what_to_do(start: Start):
     assert "No provider is configured" in response.json["error"]["message"]
 
 
+@pytest.mark.parametrize("path", [CHAT, MESSAGES])
+def test_a_provider_that_is_configured_and_does_not_serve_is_named_in_the_503(start: Start, path: str):
+    response = start("", env={"GITHUB_MODELS_TOKEN": "k-test-1"}).raw("POST", path, chat(max_tokens=9))
+    message = response.json["error"]["message"]
+    assert response.status == 503
+    assert "github_models: GitHub closed the service" in message
+    assert "No provider is configured" not in message
+
+
+def test_a_profile_with_nobody_in_it_says_so(start: Start):
+    response = start(provider("mine")).raw("POST", CHAT, chat(model="hermes-router:local"))
+    assert response.status == 400
+    assert response.json["error"]["message"] == "Nobody whom the profile local allows is configured."
+
+
+def test_what_a_profile_lacks_is_named_though_others_have_it(start: Start):
+    toml = provider("mine") + provider("plain", facts="tools = false") + '[profiles.p]\nproviders = ["plain"]\n'
+    response = start(toml).raw("POST", CHAT, chat(model="hermes-router:p", tools=[tool("f")]))
+    assert response.status == 400
+    assert "tools" in response.json["error"]["message"]
+
+
 def test_a_wait_longer_than_the_caller_allows_is_refused_at_once(start: Start, up: Upstream):
     up.script(error(429, headers={"retry-after": "30"}), for_ever=True)
     response = start(provider("one")).post(CHAT, chat(), x_hermes_max_wait="1")

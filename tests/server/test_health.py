@@ -30,6 +30,13 @@ def test_the_sandbox_counts_and_is_announced(start: Start):
     assert "simulated" in response.json["note"]
 
 
+def test_a_sandbox_beside_a_provider_does_not_say_that_there_is_none(start: Start):
+    response = start(provider("mine"), env={"SANDBOX": "1"}).raw("GET", "/ready", key=None)
+    assert response.json["sandbox"] is True
+    assert "simulated" in response.json["note"].lower()
+    assert "no real one is configured" not in response.json["note"]
+
+
 def test_a_configured_provider_ends_the_sandbox(start: Start):
     routed = start(provider("mine"))
     assert routed.raw("GET", "/ready").json["sandbox"] is False
@@ -40,6 +47,7 @@ def test_no_provider_is_a_503_with_reasons(start: Start):
     response = start("", env={"SANDBOX": "0", "GITHUB_MODELS_TOKEN": "k-test-1"}).raw("GET", "/ready", key=None)
     assert response.status == 503
     assert any("github_models" in reason for reason in response.json["reasons"])
+    assert not any("no provider is configured" in reason for reason in response.json["reasons"])
 
 
 def test_draining_is_a_503(start: Start):

@@ -135,7 +135,7 @@ def _floor(groups: tuple[Group, ...]) -> float:
 def refusal(roster: Roster, groups: tuple[Group, ...], needs: Needs, selection: Selection) -> CannotServe | Exhausted:
     """Why nobody can ever serve this, in words for the caller."""
     if not roster.chat:
-        return Exhausted("No provider is configured: add a key with `hr auth add <provider>` or set one in .env.")
+        return _nobody(roster)
     if groups:
         largest = max(state.largest_input() for one in groups for state in one.members)
         return CannotServe(
@@ -143,9 +143,20 @@ def refusal(roster: Roster, groups: tuple[Group, ...], needs: Needs, selection: 
             code="context_length_exceeded",
             param="messages",
         )
+    if not any(_is_among(state, selection) for state in roster.chat):
+        return CannotServe(f"Nobody whom the {selection.key} allows is configured.", code="nobody_configured")
     missing = _missing(roster, needs.abilities, selection)
     what = " and ".join(words(missing)) or "what this request needs"
     return CannotServe(f"No configured model supports {what}.", details={"missing": words(missing)})
+
+
+def _nobody(roster: Roster) -> Exhausted:
+    """No key at all, or none for anybody who serves: each notice says what became of one."""
+    about = (one for one in roster.world.notices if one.subject != "hermes-router")
+    if not (notices := [f"{one.subject}: {one.message}" for one in about]):
+        return Exhausted("No provider is configured: add a key with `hr auth add <provider>` or set one in .env.")
+    listed = " ".join(f"{one}." if one[-1] not in ".)" else one for one in notices)
+    return Exhausted(f"None of the configured providers serves. {listed}", details={"notices": notices})
 
 
 def dropped(plan: Plan) -> list[Dropped]:
@@ -175,13 +186,17 @@ def _reason(state: DeploymentState, needs: Needs, selection: Selection) -> str:
     return "not known to support " + " and ".join(words(needs.abilities & ~state.can))
 
 
+def _is_among(state: DeploymentState, selection: Selection) -> bool:
+    if selection.names and not selection.then_pool and state.model.key not in selection.names:
+        return False
+    return state.provider.key in (selection.providers or (state.provider.key,)) and state.tier in (
+        selection.tiers or (state.tier,)
+    )
+
+
 def _missing(roster: Roster, wanted: Ability, selection: Selection) -> Ability:
     """The abilities nobody has; where each has somebody, the ones the nearest candidate lacks."""
-    states = [
-        state
-        for state in roster.chat
-        if not selection.names or selection.then_pool or state.model.key in selection.names
-    ]
+    states = [state for state in roster.chat if _is_among(state, selection)]
     lacking = [wanted & (state.cannot | state.model.unable) for state in states]
     nobody = wanted
     for one in lacking:

@@ -151,8 +151,10 @@ class Runtime:
             return ["shutting down: open streams are being finished"]
         world = self.roster.world
         if not world.deployments and not world.embedders:
-            notices = [f"{notice.subject}: {notice.message}" for notice in world.notices]
-            return ["no provider is configured: add a key with `hr auth add <provider>` or in .env", *notices]
+            told = (notice for notice in world.notices if notice.subject != "hermes-router")
+            notices = [f"{notice.subject}: {notice.message}" for notice in told]
+            none = "no provider is configured: add a key with `hr auth add <provider>` or in .env"
+            return ["none of the configured providers serves", *notices] if notices else [none]
         return []
 
     def _plan_again(self) -> None:

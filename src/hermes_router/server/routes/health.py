@@ -7,6 +7,9 @@ import orjson
 from ..http import Call
 from ..runtime import Runtime
 
+_ALONE = "Answers come from simulated providers: no real one is configured yet."
+_BESIDE = "Simulated providers answer too (SANDBOX=1), where no real one can."
+
 
 async def health(runtime: Runtime, call: Call) -> None:
     """Always 200 while the process answers at all."""
@@ -26,5 +29,6 @@ async def ready(runtime: Runtime, call: Call) -> None:
     if runtime.live is not None and runtime.live.problem:
         body["problem"] = f"The configuration was changed and cannot be used: {runtime.live.problem}"
     if world.sandbox:
-        body["note"] = "Answers come from simulated providers: no real one is configured yet."
+        beside = not all(one.sandbox for one in world.deployments)
+        body["note"] = _BESIDE if beside else _ALONE
     await call.reply(503 if reasons else 200, orjson.dumps(body))
