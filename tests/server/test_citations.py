@@ -116,3 +116,20 @@ def test_they_stay_behind_where_another_provider_goes_on(up: Upstream, start: St
     )
     assert reply_.status == 200
     assert b"cited_text" not in up.requests[-1].raw
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
+def test_why_an_answer_was_refused_is_passed_on(up: Upstream, start: Start, streamed: bool):
+    why = {"type": "refusal", "category": "cyber", "explanation": "No."}
+    ending = {"stop_reason": "refusal", "stop_sequence": None, "stop_details": why}
+    events = [event for event in stream() if event[0] != "message_delta"]  # type: ignore[index]
+    events.insert(-1, ("message_delta", {"type": "message_delta", "delta": ending, "usage": USAGE}))
+    up.script(sse(events, then="no_done"))
+    client = start(provider("mine", wire="anthropic")).anthropic()
+    asked: dict[str, Any] = {"model": "x", "max_tokens": 500, "messages": user("hi")}
+    if streamed:
+        with client.messages.stream(**asked) as said:
+            message = said.get_final_message()
+    else:
+        message = client.messages.create(**asked)
+    assert (message.stop_reason, message.stop_details and message.stop_details.category) == ("refusal", "cyber")

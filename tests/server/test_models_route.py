@@ -55,3 +55,14 @@ def test_an_unknown_model_is_a_404(routed: Router):
 
 def test_no_key_is_in_the_list(routed: Router):
     assert b"k-test" not in routed.raw("GET", "/v1/models").body
+
+
+def test_windows_and_abilities_are_listed_for_models_profiles_and_aliases(routed: Router):
+    rows = {row["id"]: row for row in routed.raw("GET", "/v1/models").json["data"]}
+    for name in ("mine/m1", "hermes-router", "hermes-router:own", "chain"):
+        assert rows[name]["context_window"] == 100000
+        assert rows[name]["max_output_tokens"] == 8000
+        assert {"tools", "vision", "json_schema"} <= set(rows[name]["capabilities"])
+    assert rows["hermes-router:local"]["context_window"] is None
+    anthropics = routed.raw("GET", "/v1/models", headers={"anthropic-version": "2023-06-01"}).json["data"]
+    assert {row["id"]: row["max_input_tokens"] for row in anthropics}["chain"] == 100000

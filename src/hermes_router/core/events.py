@@ -100,11 +100,13 @@ class Vectors(msgspec.Struct, frozen=True):
 
 
 class Finish(msgspec.Struct, frozen=True):
-    """The answer is complete. ``raw`` is the provider's own word; ``stop_sequence`` the text that stopped it."""
+    """The answer is complete. ``raw`` is the provider's own word; ``stop_sequence`` the text that stopped it;
+    ``details`` Anthropic's ``stop_details``, as they came."""
 
     reason: FinishReason
     raw: str | None = None
     stop_sequence: str | None = None
+    details: dict[str, Any] | None = None
 
 
 class Failed(msgspec.Struct, frozen=True):

@@ -117,7 +117,9 @@ def _ending(finish: Finish | None, *, called: bool, refused: bool) -> dict[str, 
         reason = "end_turn"
     if refused and reason != "max_tokens":
         reason = "refusal"
-    details = {"type": "refusal", "category": None, "explanation": None} if reason == "refusal" else None
+    details = finish.details if finish else None
+    if reason == "refusal" and details is None:
+        details = {"type": "refusal", "category": None, "explanation": None}
     return {"stop_reason": reason, "stop_sequence": sequence, "stop_details": details}
 
 

@@ -240,6 +240,7 @@ class _Reading:
         self._uncited = False
         self._counts: dict[str, int] = {}
         self._sequence: str | None = None
+        self._details: dict[str, Any] | None = None
         self.reason: str | None = None
 
     def start(self, message: dict[str, Any]) -> list[Event]:
@@ -316,6 +317,8 @@ class _Reading:
     def stopped(self, said: dict[str, Any]) -> None:
         self.reason = said.get("stop_reason") or self.reason
         self._sequence = said.get("stop_sequence") or self._sequence
+        details = said.get("stop_details")
+        self._details = details if isinstance(details, dict) else self._details
         self._count(said.get("usage"))
 
     def finish(self) -> list[Event]:
@@ -323,7 +326,7 @@ class _Reading:
         events = [event for index in list(self._blocks) for event in self.block_stop(index)]
         if self._counts:
             events.append(self._usage())
-        events.append(Finish(self._reason(), self.reason, self._sequence))
+        events.append(Finish(self._reason(), self.reason, self._sequence, self._details))
         return events
 
     def _reason(self) -> FinishReason:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from ...core.errors import NotFound
 from ...dialects.models import ModelRow, model, models_list
 from ...pool.world import Deployment, World
+from ...routing.selection import select
 from ..http import Call
 from ..runtime import Runtime
 
@@ -35,12 +36,39 @@ def _rows(world: World, created: int) -> Iterator[ModelRow]:
     auto = world.settings.router_model_id
     names = [auto, *(f"{auto}:{profile}" for profile in world.profiles), *world.aliases]
     for name in names:
-        yield ModelRow(id=name, created=created, owned_by="hermes-router")
+        yield _of_many(name, created, _may_serve(name, world))
     seen: set[str] = set()
     for deployment in (*world.deployments, *world.embedders):
         if deployment.name not in seen:
             seen.add(deployment.name)
             yield _row(deployment, created)
+
+
+def _may_serve(name: str, world: World) -> list[Deployment]:
+    """Whom a name that the router resolves may mean."""
+    selection = select(name, world, pin=False)
+    named = [one for one in world.deployments if one.name in selection.names]
+    if selection.names and not selection.then_pool:
+        return named
+    return [
+        one
+        for one in world.deployments
+        if (not selection.providers or one.provider in selection.providers)
+        and (not selection.tiers or one.target.model.tier in selection.tiers)
+    ]
+
+
+def _of_many(name: str, created: int, able: list[Deployment]) -> ModelRow:
+    """The largest windows and all the abilities: a request goes to whoever has what it needs."""
+    rows = [_row(one, created) for one in able]
+    return ModelRow(
+        id=name,
+        created=created,
+        owned_by="hermes-router",
+        context_window=max((row.context_window or 0 for row in rows), default=0) or None,
+        max_output_tokens=max((row.max_output_tokens or 0 for row in rows), default=0) or None,
+        capabilities=tuple(dict.fromkeys(word for row in rows for word in row.capabilities)),
+    )
 
 
 def _row(deployment: Deployment, created: int) -> ModelRow:
