@@ -112,7 +112,13 @@ _FAMILIES: tuple[tuple[str, _Style], ...] = (
     (r"glm", _Style(first=5.0, turn=1.5, result=14.5, tools=120.0, tool=14.5, word=1.5)),
     (r"qwen", _Style(first=8.8, turn=4.0, result=11.0, tools=110.0, tool=10.0, word=1.2)),
     (r"kimi", _Style(first=9.0, turn=2.5, result=14.0, tools=8.0, tool=18.0, word=1.6)),
+    # xAI puts instructions of its own before the caller's.
+    (r"grok-4.*fast|grok-4[.-]1", _Style(first=152.0, turn=3.6, result=14.0, tools=80.0, tool=8.0, word=1.6)),
+    (r"grok-code", _Style(first=205.0, turn=3.6, result=14.0, tools=60.0, tool=8.0, word=1.6)),
+    (r"grok-4", _Style(first=682.0, turn=3.6, result=14.0, tools=60.0, tool=8.0, word=1.6)),
     (r"grok", _Style(first=6.8, turn=3.6, result=14.0, tools=100.0, tool=8.0, word=1.7)),
+    (r"minimax", _Style(first=41.0)),
+    (r"sonar", _Style(first=0.0, turn=0.0)),
     (r"mistral|ministral|magistral|codestral|devstral", _Style(first=5.0, turn=3.5, result=5.0, word=1.6)),
 )
 
