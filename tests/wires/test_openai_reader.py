@@ -708,3 +708,50 @@ def test_logprobs_of_held_text_come_with_it():
     choice = {"index": 0, "delta": {"content": "<"}, "logprobs": {"content": [token]}, "finish_reason": None}
     stream = b"data: " + orjson.dumps({"id": "c1", "model": "m", "choices": [choice]}) + b"\n\n"
     assert TextDelta("<b", [token]) in read(stream + chunk({"content": "b"}, "stop") + DONE)
+
+
+ENDED = {"index": 0, "message": {"role": "assistant", "content": "Hi."}, "finish_reason": "stop"}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        pytest.param({}, id="nothing else"),
+        pytest.param({"id": "c1", "model": "m", "created": 7, "system_fingerprint": "fp"}, id="who answered"),
+        pytest.param({"id": None, "created": 7.0}, id="nulls and floats"),
+        pytest.param({"usage": {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}}, id="usage"),
+        pytest.param({"usage": None}, id="no usage"),
+        pytest.param({"usage": "many"}, id="usage of another kind"),
+        pytest.param({"x_groq": {"id": "r"}}, id="groq's id"),
+        pytest.param({"x_groq": {"error": "no"}}, id="groq's error"),
+        pytest.param({"x_groq": {"usage": {"prompt_tokens": 3}}}, id="groq's usage"),
+        pytest.param({"error": {"message": "no"}}, id="an error beside it"),
+        pytest.param({"choices": [ENDED, ENDED]}, id="two answers"),
+        pytest.param({"choices": [ENDED | {"index": 1}]}, id="another answer"),
+        pytest.param({"choices": [ENDED | {"index": None}]}, id="index null"),
+        pytest.param({"choices": [ENDED | {"finish_reason": "length"}]}, id="cut by the limit"),
+        pytest.param({"choices": [ENDED | {"finish_reason": "eos"}]}, id="another word"),
+        pytest.param({"choices": [ENDED | {"finish_reason": None}]}, id="no word"),
+        pytest.param({"choices": [ENDED | {"stop_reason": "END"}]}, id="a stop sequence"),
+        pytest.param({"choices": [ENDED | {"logprobs": {"content": [{"token": "Hi."}]}}]}, id="log probabilities"),
+        pytest.param({"choices": [ENDED | {"usage": {"prompt_tokens": 3}}]}, id="usage on the choice"),
+        *(
+            pytest.param({"choices": [ENDED | {"message": {"role": "assistant", **message}}]}, id=name)
+            for name, message in {
+                "no text": {"content": ""},
+                "null": {"content": None},
+                "white space": {"content": " \n"},
+                "a list": {"content": [{"type": "text", "text": "Hi."}]},
+                "think tags": {"content": "\n<think>hm</think>Hi."},
+                "reasoning": {"content": "Hi.", "reasoning": "hm"},
+                "reasoning_content": {"content": "Hi.", "reasoning_content": "hm"},
+                "refusal": {"content": "Hi.", "refusal": "no"},
+                "a call": {"content": "Hi.", "tool_calls": [{"id": "1", "function": {"name": "f"}}]},
+            }.items()
+        ),
+    ],
+)
+def test_a_plain_answer_is_read_as_any_other_would_be(more: dict[str, Any]):
+    whole = orjson.dumps({"choices": [ENDED], **more})
+    by_the_long_way = b"\xef\xbb\xbf" + whole
+    assert read(whole) == read(by_the_long_way)

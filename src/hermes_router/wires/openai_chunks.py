@@ -62,6 +62,7 @@ _FINISH = {
 _BROKEN = frozenset({"network_error", "abort", "aborted", "cancelled"})
 _CACHE_READ = ("prompt_cache_hit_tokens", "cache_read_input_tokens", "cached_tokens", "num_cached_tokens")
 _CACHE_WRITE = ("cache_write_tokens", "cache_creation_tokens")
+_NUMBER = (int, float)
 _GATED = 300
 """Characters of text held back where a provider is known to send errors as text."""
 _ERROR_MARKS = ("errors", "detail", "title", "message")
@@ -362,4 +363,4 @@ def _first(table: Table, keys: tuple[str, ...]) -> int:
 
 def _int(table: Table, key: str) -> int:
     value = table.get(key)
-    return int(value) if isinstance(value, int | float) and value > 0 else 0
+    return int(value) if isinstance(value, _NUMBER) and value > 0 else 0

@@ -7,18 +7,22 @@ chunk means is ``openai_chunks``'s matter.
 
 from __future__ import annotations
 
+from typing import Any, Literal
+
 import msgspec
 import orjson
 
-from ..core.events import Event, ReasoningDelta, TextDelta
+from ..core.events import Event, Finish, FinishReason, ReasoningDelta, Start, TextDelta
 from ..sse import Frame, SseParser
 from .base import Target
 from .classify import classify_event_error
-from .openai_chunks import AnswerReader, cut, malformed
+from .openai_chunks import AnswerReader, cut, malformed, read_usage
 
 _BOM = b"\xef\xbb\xbf"
 _SSE_FIRST = b":deir"
 """First bytes of a comment and of the field names data, event, id, retry."""
+_TOLD = frozenset({"error", "usage"})
+"""What Groq may put into ``x_groq`` that matters."""
 
 
 class _PlainDelta(msgspec.Struct, gc=False):
@@ -50,7 +54,43 @@ class _PlainChunk(msgspec.Struct, gc=False):
     x_groq: None = None
 
 
+class _PlainMessage(msgspec.Struct, gc=False):
+    content: str
+    reasoning_content: None = None
+    reasoning: None = None
+    tool_calls: None = None
+    function_call: None = None
+    reasoning_details: None = None
+    refusal: None = None
+
+
+class _PlainEnding(msgspec.Struct, gc=False):
+    message: _PlainMessage
+    finish_reason: Literal["stop", "length"]
+    index: int = 0
+    logprobs: None = None
+    error: None = None
+    usage: None = None
+    stop_reason: None = None
+    matched_stop: None = None
+
+
+class _PlainAnswer(msgspec.Struct, gc=False):
+    """The whole answer most are: one text that came to its end."""
+
+    choices: tuple[_PlainEnding]
+    id: str = ""
+    model: str = ""
+    created: int | None = None
+    system_fingerprint: str | None = None
+    usage: dict[str, Any] | None = None
+    error: None = None
+    x_groq: dict[str, Any] | None = None
+
+
 _PLAIN = msgspec.json.Decoder(_PlainChunk)
+_WHOLE = msgspec.json.Decoder(_PlainAnswer)
+_ENDINGS = {"stop": Finish(FinishReason.STOP, "stop"), "length": Finish(FinishReason.LENGTH, "length")}
 
 
 class ChatReader:
@@ -59,7 +99,8 @@ class ChatReader:
     def __init__(self, target: Target, now: float) -> None:
         self._target = target
         self._now = now
-        self._answer = AnswerReader(target, now)
+        self._general: AnswerReader | None = None
+        self._over = False
         self._body: list[bytes] = []
         self._sse: SseParser | None = None
         self._sniffed = False
@@ -67,7 +108,7 @@ class ChatReader:
 
     def feed(self, data: bytes) -> list[Event]:
         """The events that became complete with ``data``."""
-        if self._answer.over:
+        if self._over:
             return []
         if not self._sniffed:
             return self._sniff(data)
@@ -78,16 +119,27 @@ class ChatReader:
 
     def end(self) -> list[Event]:
         """What is left, and ``Finish`` or ``Failed``."""
-        if self._answer.over:
+        if self._over:
             return []
+        self._over = True
         if self._sse is None:
             return self._whole(b"".join(self._body))
         events = self._frames(self._sse.end(), last=True)
         self._answer.finish(events, complete=False)
         return events
 
+    @property
+    def _answer(self) -> AnswerReader:
+        """Made when it is needed: a plain whole answer never does."""
+        if self._general is None:
+            self._general = AnswerReader(self._target, self._now)
+        return self._general
+
     def _sniff(self, data: bytes) -> list[Event]:
         self._body.append(data)
+        if data.startswith(b"{") and len(self._body) == 1:
+            self._sniffed = True
+            return []
         body = b"".join(self._body)
         start = body.removeprefix(_BOM).lstrip()
         if not start or _BOM.startswith(start):
@@ -99,10 +151,13 @@ class ChatReader:
             self._body = []
             return self._frames(self._sse.feed(start))
         if start[0] not in b"{[":
+            self._over = True
             self._answer.fail(malformed("the answer is neither JSON nor an event stream"), events)
         return events
 
     def _whole(self, body: bytes) -> list[Event]:
+        if (plain := self._plain_answer(body)) is not None:
+            return plain
         events: list[Event] = []
         try:
             value = orjson.loads(body.removeprefix(_BOM))
@@ -113,18 +168,40 @@ class ChatReader:
         self._answer.finish(events, complete=True)
         return events
 
+    def _plain_answer(self, body: bytes) -> list[Event] | None:
+        """The events of an answer that is one text and nothing else, decoded at a third of the price; None where it
+        may be more than that."""
+        quirks = self._target.quirks
+        if quirks.finish or quirks.think_tags or quirks.text_errors:
+            return None
+        try:
+            answer = _WHOLE.decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return None
+        choice, groq = answer.choices[0], answer.x_groq
+        text = choice.message.content
+        if choice.index or not text or text.lstrip().startswith("<") or (groq and not groq.keys().isdisjoint(_TOLD)):
+            return None
+        start = Start(answer.id, answer.model, answer.created, answer.system_fingerprint or None)
+        events: list[Event] = [start, TextDelta(text)]
+        if answer.usage is not None:
+            events.append(read_usage(answer.usage))
+        events.append(_ENDINGS[choice.finish_reason])
+        return events
+
     def _frames(self, frames: list[Frame], *, last: bool = False) -> list[Event]:
         events: list[Event] = []
         answer = self._answer
         for frame in frames:
-            if answer.started and self._plain(frame.data, events):
+            if answer.started and self._plain(frame.data, events, answer):
                 continue
             self._frame(frame, events, last)
             if answer.over:
+                self._over = True
                 break
         return events
 
-    def _plain(self, data: bytes, events: list[Event]) -> bool:
+    def _plain(self, data: bytes, events: list[Event], answer: AnswerReader) -> bool:
         try:
             choice = _PLAIN.decode(data).choices[0]
         except (msgspec.DecodeError, UnicodeDecodeError):
@@ -132,7 +209,7 @@ class ChatReader:
         if choice.index:
             return True
         delta = choice.delta
-        if delta.content and not self._answer.plain:
+        if delta.content and not answer.plain:
             return False
         if thought := delta.reasoning or delta.reasoning_content:
             events.append(ReasoningDelta(thought))
