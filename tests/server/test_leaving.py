@@ -155,6 +155,7 @@ def served(up: Upstream, tmp_path: Path) -> Iterator[Callable[..., tuple[subproc
             env={
                 "PATH": os.environ["PATH"],
                 "HERMES_HOME": str(tmp_path),
+                "STARTUP_DETECTION": "0",
                 "PYTHONPATH": found,
                 **env,
             },
@@ -210,15 +211,64 @@ def test_sigterm_finishes_open_streams_and_takes_no_new_ones(
         socket.create_connection(("127.0.0.1", port), timeout=1)
 
 
-def test_streams_that_outlast_the_drain_are_ended(
+def test_while_draining_ready_is_a_503_and_new_requests_are_told_so(
+    served: Callable[..., tuple[subprocess.Popen[bytes], int]], up: Upstream
+):
+    up.script(sse(text_stream(*["word "] * 2000), gap=0.05))
+    process, port = served(provider("mine"))
+    with _open_stream(port) as response:
+        response.read(100)
+        process.send_signal(signal.SIGTERM)
+        assert _becomes_503(port)
+        reasons, asked = _asked(port, "GET", "/ready")[1], _asked(port, "POST", CHAT, {"model": "x"})
+        assert _asked(port, "GET", "/health")[0] == 200
+    assert "shutting down" in reasons["reasons"][0]
+    assert asked[0] == 503
+    assert asked[1]["error"]["code"] == "shutting_down"
+    assert process.wait(5) == 0
+
+
+def _becomes_503(port: int) -> bool:
+    pause = threading.Event()
+    for _ in range(200):
+        if _asked(port, "GET", "/ready")[0] == 503:
+            return True
+        pause.wait(0.01)
+    return False
+
+
+def _asked(port: int, method: str, path: str, body: object = None) -> tuple[int, Any]:
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5)) as connection:
+        connection.request(method, path, orjson.dumps(body) if body else None, HEADERS)
+        response = connection.getresponse()
+        return response.status, orjson.loads(response.read())
+
+
+def test_streams_that_outlast_the_drain_end_in_an_error_event(
     served: Callable[..., tuple[subprocess.Popen[bytes], int]], up: Upstream
 ):
     up.script(sse(text_stream(*["word "] * 2000), gap=0.05))
     process, port = served(provider("mine"), DRAIN_SECONDS="1")
     with _open_stream(port) as response:
-        response.read(100)
         told = time.monotonic()
         process.send_signal(signal.SIGTERM)
-        process.wait(10)
+        said = response.read()
+    assert orjson.loads(said.split(b"data: ")[-1])["error"]["code"] == "shutting_down"
+    assert process.wait(10) == 0
     assert time.monotonic() - told < 4
     up.wait_for(lambda: up.closed)
+
+
+def test_who_waits_for_quota_when_the_drain_is_over_gets_an_error_of_the_api(
+    served: Callable[..., tuple[subprocess.Popen[bytes], int]], up: Upstream
+):
+    up.script(error(429, headers={"retry-after": "50"}), for_ever=True)
+    process, port = served(provider("mine"), DRAIN_SECONDS="1")
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+        connection.request("POST", CHAT, orjson.dumps({"model": "x", "messages": user("hi")}), HEADERS)
+        up.wait_for(lambda: up.requests)
+        process.send_signal(signal.SIGTERM)
+        response = connection.getresponse()
+        assert (response.status, response.headers["retry-after"]) == (503, "1")
+        assert orjson.loads(response.read())["error"]["code"] == "shutting_down"
+    assert process.wait(10) == 0

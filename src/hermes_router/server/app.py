@@ -16,7 +16,7 @@ from ..core.errors import MethodNotAllowed, NotFound, RouterError, Unauthorized
 from ..dialects.anthropic import AnthropicMessages
 from ..dialects.base import Dialect
 from ..dialects.openai_chat import OpenAIChat
-from .http import Call, CallerLeft, Header, Receive, Scope, Send, Watch, header
+from .http import Call, CallerLeft, Header, Receive, Scope, Send, Watch, header, stopping
 from .routes.admin import METHODS, admin
 from .routes.chat import chat
 from .routes.completions import completions
@@ -85,6 +85,7 @@ class App:
         on_stop: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self.runtime = runtime
+        self._open: set[Watch] = set()
         self._on_start = on_start
         self._on_stop = on_stop
 
@@ -102,14 +103,19 @@ class App:
             route = _route(call)
             dialect = route.dialect
             self._admit(route, call)
-            with Watch(call):
-                await route.handler(self.runtime, call)
+            with Watch(call) as watch:
+                self._open.add(watch)
+                try:
+                    await route.handler(self.runtime, call)
+                finally:
+                    self._open.discard(watch)
         except CallerLeft:
             self.runtime.left(call)
             log.debug("%s %s: the caller left", call.id, call.path)
         except RouterError as error:
             self.runtime.refused(call, error)
-            await _refuse(call, dialect, error)
+            if not call.started:
+                await _refuse(call, dialect, error)
         except asyncio.CancelledError:
             raise
         except Exception:
@@ -118,11 +124,23 @@ class App:
             if not call.started:
                 await _refuse(call, dialect, internal(call.id))
 
+    @property
+    def busy(self) -> bool:
+        """Whether a request is under way."""
+        return bool(self._open)
+
+    def stop_open(self) -> None:
+        """End the requests under way with an error: the router waits no longer."""
+        for watch in tuple(self._open):
+            watch.stop()
+
     def _admit(self, route: Route, call: Call) -> None:
         runtime, headers = self.runtime, call.headers
         if route.key == "caller":
             call.caller = runtime.caller_keys.check(headers)
             if route.counted and "POST" in route.method:
+                if runtime.draining:
+                    raise stopping()
                 runtime.spend(call)
         elif route.key == "admin":
             call.caller = runtime.admin_keys.check(headers)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
-from ..core.errors import TooLarge
+from ..core.errors import Exhausted, TooLarge
 from ..engine.records import RequestRecord
 
 Scope = MutableMapping[str, Any]
@@ -30,7 +30,7 @@ class CallerLeft(Exception):
 
 class Call:
     """One HTTP request. ``id`` goes into every response, and so do the headers of ``also``; ``caller`` is set once the
-    key was checked, ``record`` once it is known what is asked."""
+    key was checked, ``record`` once it is known what is asked, ``stopped`` when the router cannot wait for its end."""
 
     __slots__ = (
         "_headers",
@@ -45,6 +45,7 @@ class Call:
         "record",
         "scope",
         "started",
+        "stopped",
     )
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
@@ -56,6 +57,7 @@ class Call:
         self.also: list[Header] = []
         self.reading = False
         self.started = False
+        self.stopped = False
         self.record: RequestRecord | None = None
         self._receive = receive
         self._send = send
@@ -119,7 +121,8 @@ class Call:
 class Watch:
     """Cancels the running task when the caller leaves, and turns that into CallerLeft: ``with Watch(call): ...``.
 
-    It starts to listen a moment later: most answers are there before.
+    It starts to listen a moment later: most answers are there before. ``stop`` cancels too, and becomes
+    ``stopping()``.
     """
 
     __slots__ = ("_call", "_left", "_listener", "_task", "_timer")
@@ -140,9 +143,14 @@ class Watch:
         self._timer.cancel()
         if self._listener is not None:
             self._listener.cancel()
-        if self._left and kind is not None and issubclass(kind, asyncio.CancelledError):
+        if (self._left or self._call.stopped) and kind is not None and issubclass(kind, asyncio.CancelledError):
             self._task.uncancel()
-            raise CallerLeft from None
+            raise CallerLeft if self._left else stopping() from None
+
+    def stop(self) -> None:
+        """End the request: the router stops."""
+        self._call.stopped = True
+        self._task.cancel()
 
     def _arm(self) -> None:
         self._timer = asyncio.get_running_loop().call_later(_WATCH_AFTER_SECONDS, self._listen)
@@ -157,6 +165,12 @@ class Watch:
         await self._call.gone()
         self._left = True
         self._task.cancel()
+
+
+def stopping() -> Exhausted:
+    """What callers are told while the router shuts down."""
+    message = "The router is shutting down; ask again in a moment."
+    return Exhausted(message, code="shutting_down", headers={"retry-after": "1"})
 
 
 def header(name: str, value: str | int) -> Header:

@@ -1,4 +1,7 @@
-"""Runs the server until it is told to stop; then finishes what is open, for DRAIN_SECONDS at most."""
+"""Runs the server until it is told to stop; then finishes what is open, for DRAIN_SECONDS at most.
+
+Meanwhile it still answers: /ready with 503, so that a load balancer sees it, and new requests with an error.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,9 @@ from .compose import make_app, make_world
 from .protocol import JoiningProtocol
 
 _BACKLOG = 4096
+_LAST_WORDS_SECONDS = 1
+"""For what is still to be sent when the draining is over."""
+_LOOK_SECONDS = 0.05
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _RELOAD: signal.Signals | None = getattr(signal, "SIGHUP", None)
 """Windows has none."""
@@ -82,7 +88,7 @@ class Server(uvicorn.Server):
                 proxy_headers=False,  # nobody here asks for the caller's address
                 server_header=False,
                 backlog=_BACKLOG,
-                timeout_graceful_shutdown=max(1, round(app.runtime.settings.drain_seconds)),
+                timeout_graceful_shutdown=_LAST_WORDS_SECONDS,
                 timeout_keep_alive=75,
             )
         )
@@ -92,6 +98,14 @@ class Server(uvicorn.Server):
         if self.started:
             settle_memory()
             self._on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + self._app.runtime.settings.drain_seconds
+        while self._app.busy and not self.force_exit and loop.time() < ends:  # noqa: ASYNC110 - a signal ends it too
+            await asyncio.sleep(_LOOK_SECONDS)
+        self._app.stop_open()
+        await super().shutdown(sockets)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -10,7 +10,7 @@ from ..core.fold import Folder
 from ..dialects.base import StreamWriter
 from ..engine.run import Exchange
 from ..sse import comment
-from .http import EVENTS, Call, Header
+from .http import EVENTS, Call, Header, stopping
 
 HOLD_SECONDS = 15.0
 """How long the status line waits for a first event; after that it is 200, come what may."""
@@ -53,6 +53,10 @@ class EventStream:
                 raise
             exchange.record.error = exchange.record.error or error.code
             await self._fail(error)
+        except asyncio.CancelledError:
+            if self._call.stopped and self._call.started:
+                await self._fail(stopping())
+            raise
         except Exception:
             if self._call.started:  # a bug, after the head: a client without an error event would wait for ever
                 await self._fail(internal(self._call.id))
