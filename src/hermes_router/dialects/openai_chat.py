@@ -44,9 +44,15 @@ _KNOWN = frozenset({
 })
 # fmt: on
 
+# Most requests have none but these: the others are then not looked for one by one.
+_COMMON = frozenset({
+    "model", "messages", "stop", "max_tokens", "max_completion_tokens", "temperature", "top_p", "stream",
+    "stream_options", "user",
+})
 # What a request without any of these is told is always the same: most have none.
 _REFUSED = frozenset({"n", "modalities", "audio"})
 _TASTES = frozenset(Sampling.__struct_fields__)
+_RARE_TASTES = _TASTES - {"temperature", "top_p"}
 _THOUGHTS = frozenset({"reasoning", "thinking", "reasoning_effort", "reasoning_format", "include_reasoning"})
 _UNSAID = Thinking()
 _PLAIN = Sampling()
@@ -83,6 +89,8 @@ def read_request(body: Table) -> Request:
     model = need_text(body, "model")
     if not model:
         raise bad("model", "must not be empty")
+    if _COMMON.issuperset(body):
+        return _common_request(body, model)
     _refuse_what_is_not_served(body)
     messages = read_messages(body)
     tools, tool_choice, legacy = read_tools(body)
@@ -105,6 +113,21 @@ def read_request(body: Table) -> Request:
         metadata=object_(body, "metadata"),
         legacy_functions=legacy,
         extra=_extra(body),
+    )
+
+
+def _common_request(body: Table, model: str) -> Request:
+    return Request(
+        dialect=OpenAIChat.name,
+        model=model,
+        messages=read_messages(body),
+        stop=_stop(body),
+        max_output=_max_output(body),
+        sampling=_sampling(body),
+        thinking=_UNSAID,
+        stream=boolean(body, "stream") or False,
+        include_usage=_include_usage(body),
+        user=text(body, "user"),
     )
 
 
@@ -148,9 +171,11 @@ def _response_format(body: Table) -> ResponseFormat | None:
 
 def _stop(body: Table) -> tuple[str, ...]:
     value = body.get("stop")
+    if value is None:
+        return ()
     if isinstance(value, str):
         return (value,) if value else ()
-    if value is not None and not isinstance(value, list):
+    if not isinstance(value, list):
         raise wrong_type("stop", "a string or an array of strings", value)
     return tuple(word for word in strings(body, "stop") if word)
 
@@ -165,6 +190,9 @@ def _max_output(body: Table) -> int | None:
 def _sampling(body: Table) -> Sampling:
     if _TASTES.isdisjoint(body):
         return _PLAIN
+    if _RARE_TASTES.isdisjoint(body):
+        temperature = number(body, "temperature", minimum=0, maximum=2)
+        return Sampling(temperature=temperature, top_p=number(body, "top_p", minimum=0, maximum=1))
     top_k = integer(body, "top_k")
     return Sampling(
         temperature=number(body, "temperature", minimum=0, maximum=2),
@@ -222,7 +250,9 @@ def _shown(body: Table, reasoning: Table) -> bool:
 
 
 def _include_usage(body: Table) -> bool:
-    options = object_(body, "stream_options") or {}
+    options = object_(body, "stream_options")
+    if not options:
+        return False
     return boolean(options, "include_usage", "stream_options") or False
 
 

@@ -46,7 +46,6 @@ from .reading import (
     wrong_type,
 )
 
-_BARE = frozenset({"role", "content"})
 _PLAIN_ROLES = {role.value: role for role in (Role.SYSTEM, Role.DEVELOPER, Role.USER, Role.ASSISTANT)}
 _ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 
@@ -55,12 +54,11 @@ ReadPart = Callable[[Table, str], Part]
 
 def read_messages(body: Table) -> tuple[Message, ...]:
     """The whole conversation, tool results in the order of their calls."""
-    if not need_items(body, "messages"):
+    tables = need_items(body, "messages")
+    if not tables:
         raise bad("messages", "must not be empty")
     functions: dict[str, str] = {}
-    messages = [
-        _message(table, where, index, functions) for index, (where, table) in enumerate(objects(body, "messages"))
-    ]
+    messages = [_plain(table) or _message(table, index, functions) for index, table in enumerate(tables)]
     return tuple(in_call_order(messages))
 
 
@@ -68,7 +66,10 @@ def in_call_order(messages: list[Message]) -> list[Message]:
     """The same messages, with each run of tool results in the order its calls were made."""
     ordered: list[Message] = []
     run: list[Message] = []
-    if all(message.role is not Role.TOOL for message in messages):
+    for message in messages:
+        if message.role is Role.TOOL:
+            break
+    else:
         return messages
     for message in messages:
         if message.role is Role.TOOL:
@@ -93,10 +94,10 @@ def _result_id(message: Message) -> str:
     return part.id if isinstance(part, ToolResult) else ""
 
 
-def _message(table: Table, where: str, index: int, functions: dict[str, str]) -> Message:
+def _message(value: object, index: int, functions: dict[str, str]) -> Message:
     """``functions`` holds the made-up id of the last legacy call of each function."""
-    if table.keys() == _BARE and (plain := _plain(table["role"], table["content"])):
-        return plain
+    where = at("messages", index)
+    table = as_object(value, where)
     role = need_choice(table, "role", where, among=_ROLES)
     if table.get("images"):
         raise bad(at(where, "images"), "is not part of this API: send image_url parts in content")
@@ -114,9 +115,12 @@ def _message(table: Table, where: str, index: int, functions: dict[str, str]) ->
     return Message(role=_PLAIN_ROLES[role], parts=tuple(marked), name=text(table, "name", where))
 
 
-def _plain(role: object, content: object) -> Message | None:
+def _plain(table: object) -> Message | None:
     """The message most conversations are made of: a role and a text, nothing else."""
-    if not isinstance(role, str) or not isinstance(content, str) or role not in _PLAIN_ROLES:
+    if type(table) is not dict or len(table) != 2:
+        return None
+    role, content = table.get("role"), table.get("content")
+    if type(role) is not str or type(content) is not str or role not in _PLAIN_ROLES:
         return None
     return Message(role=_PLAIN_ROLES[role], parts=(Text(text=content),))
 

@@ -19,7 +19,7 @@ _SHOWN_MOST = 20_000
 
 def lacks_format(needs: Needs, state: DeploymentState) -> bool:
     """It is known to have no such format of its own, or not together with what else is asked."""
-    return bool(needs.soft & _FORMATS & (state.cannot | state.model.unable))
+    return bool(needs.soft) and bool(needs.soft & _FORMATS & (state.cannot | state.model.unable))
 
 
 def may_lack_format(needs: Needs, state: DeploymentState) -> bool:
