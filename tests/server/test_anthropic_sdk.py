@@ -261,6 +261,16 @@ def test_mistrals_ids_are_mapped_there_and_back(start: Start, up: Upstream):
     assert refusals(up) == []
 
 
+def test_mistral_takes_what_the_user_says_after_a_result(start: Start, up: Upstream):
+    routed = start(provider("mistral", "ministral-14b-latest"))
+    use = {"type": "tool_use", "id": "toolu_01abc", "name": "get_weather", "input": {"city": "Paris"}}
+    result = {"type": "tool_result", "tool_use_id": "toolu_01abc", "content": "18 degrees"}
+    said = [result, {"type": "text", "text": "and tomorrow?"}]
+    messages = [*user("weather?"), {"role": "assistant", "content": [use]}, {"role": "user", "content": said}]
+    assert "and tomorrow?" in text(ask_anthropic(routed, "sync", messages=messages))
+    assert refusals(up) == []
+
+
 def test_pings_and_comments_of_a_provider_are_no_content(start: Start, up: Upstream):
     up.script(sse([b": waiting\n\n", *text_stream("one ", "two"), b": bye\n\n"]))
     assert text(ask_anthropic(start(provider("mine")), "stream")) == "one two"

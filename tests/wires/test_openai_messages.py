@@ -179,6 +179,28 @@ CONVERSATIONS: dict[str, tuple[list[Message], Quirks, list[dict[str, Any]]]] = {
             {"role": "tool", "tool_call_id": "call_1", "content": "ok", "name": "f"},
         ],
     ),
+    "results, then the user, where that is refused": (
+        [assistant(call(), call("call_2")), result("call_1", "x"), result("call_2", PICTURE), user("so?")],
+        Quirks(tool_then_user=False),
+        [
+            {"role": "assistant", "tool_calls": [called(), called("call_2")]},
+            {"role": "tool", "tool_call_id": "call_1", "content": "x"},
+            {"role": "tool", "tool_call_id": "call_2", "content": "The result is attached to the next message."},
+            {"role": "assistant", "content": "OK."},
+            {"role": "user", "content": [text("Attached to the result of f (call_2):"), PICTURE_PART]},
+            {"role": "user", "content": "so?"},
+        ],
+    ),
+    "results, then the model, where a user is refused": (
+        [assistant(call()), result("call_1", "x"), assistant("sunny"), user("thanks")],
+        Quirks(tool_then_user=False),
+        [
+            {"role": "assistant", "tool_calls": [called()]},
+            {"role": "tool", "tool_call_id": "call_1", "content": "x"},
+            {"role": "assistant", "content": "sunny"},
+            {"role": "user", "content": "thanks"},
+        ],
+    ),
     "calls and results": (
         [assistant("so", call(), call("call_2", "g")), result("call_1", "x"), result("call_2", "y", "z")],
         Quirks(),

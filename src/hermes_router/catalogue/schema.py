@@ -54,6 +54,7 @@ class Quirks(Table, frozen=True):
     - ``message_names``: where a message's ``name`` may stay: ``all``, ``tool`` (only on tool results) or ``none``.
     - ``flat_content``: content lists of pure text become one string.
     - ``prefill``: a last assistant turn is continued: ``native``, ``prefix`` (needs ``prefix: true``), ``refused``.
+    - ``tool_then_user``: False: an assistant turn must stand between a tool's result and what the user says next.
     - ``image_urls``: False: only base64 images.
     - ``effort``: our effort -> its word; an effort that is missing is left out. ``thinking``: how thinking is switched:
       ``effort`` (reasoning_effort), ``type`` (``thinking: {type}``), ``none``.
@@ -92,6 +93,7 @@ class Quirks(Table, frozen=True):
     message_names: Literal["all", "tool", "none"] | None = None
     flat_content: bool | None = None
     prefill: Literal["native", "prefix", "refused"] | None = None
+    tool_then_user: bool | None = None
     image_urls: bool | None = None
     effort: dict[str, str] | None = None
     thinking: Literal["effort", "type", "none"] | None = None

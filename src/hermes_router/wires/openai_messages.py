@@ -6,7 +6,7 @@ in a tool's answer follow in a user message of their own. Earlier thinking goes 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from ..core.errors import BadRequest
@@ -33,6 +33,10 @@ _BREAK = "\n\n"
 _NO_SIGNATURE = {"google": {"thought_signature": "skip_thought_signature_validator"}}
 """What Google documents for histories that another model wrote (Gemini API docs, thought signatures, 2026-08)."""
 _EXTENSIONS = {"application/pdf": "pdf", "text/plain": "txt", "text/html": "html", "text/csv": "csv"}
+
+
+_BRIDGE = "OK."
+"""What a model says that heard a tool's result and is to be spoken to before it says more."""
 
 
 def write_messages(request: Request, target: Target) -> list[Table]:
@@ -72,6 +76,8 @@ class _Writer:
         self._attach()
         if self._instructions:
             self._instruct(_BREAK.join(self._instructions))
+        if self._quirks.tool_then_user is False:
+            self._out = list(_bridged(self._out))
         last = self._out[-1] if self._out else {}
         if last.get("role") == "assistant" and "tool_calls" not in last and self._quirks.prefill == "prefix":
             last["prefix"] = True
@@ -265,3 +271,12 @@ def _same_item(last: Table, item: Table) -> bool:
         return False
     same_id = last.get("id") == item.get("id") or None in (last.get("id"), item.get("id"))
     return same_id and last.get("index") == item.get("index") and not last.get("signature")
+
+
+def _bridged(messages: Iterable[Table]) -> Iterator[Table]:
+    before = ""
+    for message in messages:
+        if before == "tool" and message["role"] not in ("tool", "assistant"):
+            yield {"role": "assistant", "content": _BRIDGE}
+        yield message
+        before = message["role"]
