@@ -230,7 +230,7 @@ def test_a_stream_that_fails_ends_in_an_error_event(said: tuple[Event, ...]):
     assert last == {
         "type": "error",
         "error": {"type": "overloaded_error", "message": "nobody left"},
-        "request_id": "abc",
+        "request_id": "req_abc",
     }
     assert (writer.end(), writer.keepalive(), writer.fail(errors.Internal("x"))) == (b"", b"", b"")
 

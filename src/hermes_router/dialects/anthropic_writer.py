@@ -201,7 +201,7 @@ class MessageStream:
         if self._ended:
             return b""
         self._ended = True
-        return event_frame("error", error_body(error, self._served.id))
+        return event_frame("error", error_body(error, f"req_{self._served.id}"))
 
     def _begin(self) -> bytes:
         if self._begun:

@@ -220,7 +220,7 @@ class CompletionStream:
 
     def fail(self, error: RouterError) -> bytes:
         """The SDKs raise APIError from a frame that holds ``error`` (openai-python, ``_streaming.py``)."""
-        return b"data: " + error_body(error) + b"\n\n"
+        return b"data: " + error_body(error, f"req_{self._served.id}") + b"\n\n"
 
     def _echoed(self) -> bytes:
         said, self._echo = self._echo, ""

@@ -49,8 +49,8 @@ _ERROR_TYPES = {
 _BYTES_PER_TOKEN = 4
 
 
-def error_body(error: RouterError, request_id: str = "") -> bytes:
-    """``{"error": {"message", "type", "param", "code"}}``, with ``details`` and ``request_id`` where there are any."""
+def error_body(error: RouterError, request_id: str) -> bytes:
+    """``{"error": {"message", "type", "param", "code", "request_id"}}``, with ``details`` where there are any."""
     fields: dict[str, Any] = {
         "message": error.message,
         "type": error_type(error.status),
@@ -59,8 +59,7 @@ def error_body(error: RouterError, request_id: str = "") -> bytes:
     }
     if error.details:
         fields["details"] = error.details
-    if request_id:
-        fields["request_id"] = request_id
+    fields["request_id"] = request_id
     return orjson.dumps({"error": fields})
 
 
@@ -213,7 +212,7 @@ class ChatStream:
 
     def fail(self, error: RouterError) -> bytes:
         """The SDKs raise APIError from a frame that holds ``error`` (openai-python, ``_streaming.py``)."""
-        return b"data: " + error_body(error) + b"\n\n"
+        return b"data: " + error_body(error, f"req_{self._served.id}") + b"\n\n"
 
     def _open(self, event: Event) -> bytes:
         """The chunk that names the role. What ``Start`` says of the upstream counts only if it comes first."""
