@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -90,8 +91,7 @@ id = "m2"
         with router(tmp_path, toml=toml, env={"STARTUP_DETECTION": "1"}) as running:
             upstream.wait_for(lambda: any(one.path.endswith("/models") for one in upstream.requests))
             upstream.wait_for(lambda: all(state.model.facts for state in running.runtime.roster.chat))
-            schema = {"type": "object", "properties": {}}
-            tools = [{"type": "function", "function": {"name": "f", "parameters": schema}}]
+            tools: Any = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
             answer = running.openai().chat.completions.create(
                 model="any", messages=[{"role": "user", "content": "use f"}], tools=tools
             )
