@@ -66,6 +66,7 @@ class Attempt:
         clock: Callable[[], float],
         record: AttemptRecord,
         left: float = math.inf,
+        loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         self.work = work
         self.state = state
@@ -78,7 +79,7 @@ class Attempt:
         self._transport = transport
         self._clock = clock
         self._lease: Lease | None = lease
-        self._dog = Watchdog()
+        self._dog = Watchdog(loop)
         self._screens: list[Screen] = work.screens(state)
         self._deadlines = work.deadlines(state)
         self._response: HttpResponse | None = None
@@ -207,13 +208,13 @@ class Attempt:
                 if text:
                     self._output += count_text(text)
                     self._heard()
-            elif isinstance(event, _OUTPUT):
-                self._heard()
             elif isinstance(event, Usage):
                 self.usage = event
             elif isinstance(event, Finish):
                 self.finish = event
                 self._dog.deadline = self._dog.time() + _ENDING_SECONDS
+            elif isinstance(event, _OUTPUT):
+                self._heard()
             elif isinstance(event, Failed):
                 self._over = True
 

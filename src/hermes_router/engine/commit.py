@@ -14,12 +14,14 @@ from ..core.events import (
 )
 from ..core.faults import Fault, Kind, Scope
 
+_OUTPUT = (ToolCallStart, RefusalDelta, Vectors)
+
 
 def says_something(event: Event) -> bool:
     """Output of the kind every caller is shown."""
     if isinstance(event, TextDelta):
         return bool(event.text) and not event.text.isspace()
-    return isinstance(event, ToolCallStart | RefusalDelta | Vectors)
+    return isinstance(event, _OUTPUT)
 
 
 def shows_thinking(event: Event) -> bool:
@@ -29,9 +31,9 @@ def shows_thinking(event: Event) -> bool:
 
 def emptiness(events: list[Event]) -> Fault | None:
     """Why a finished answer is none; None where it is one."""
-    finish = next((event for event in reversed(events) if isinstance(event, Finish)), None)
-    if any(says_something(event) for event in events):
+    if any(map(says_something, events)):
         return None
+    finish = next((event for event in reversed(events) if isinstance(event, Finish)), None)
     if finish is not None and finish.reason in (FinishReason.FILTERED, FinishReason.STOP_SEQUENCE):
         return None
     thought = any(isinstance(event, ReasoningDelta) for event in events)

@@ -35,14 +35,22 @@ class Hedge:
     """``start`` gives a second attempt, or None where there is nobody to spare. When the second speaks first, ``first``
     is overtaken and ``won`` holds it with what it said."""
 
-    def __init__(self, first: Attempt, delay: float, start: Callable[[], Attempt | None], hear: Hear) -> None:
+    def __init__(
+        self,
+        first: Attempt,
+        delay: float,
+        start: Callable[[], Attempt | None],
+        hear: Hear,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
         self.second: Attempt | None = None
         self.heard: Heard | None = None
         self._first = first
         self._start = start
         self._hear = hear
         self._task: asyncio.Task[None] | None = None
-        self._timer = asyncio.get_running_loop().call_later(delay, self._begin)
+        self._loop = loop
+        self._timer = loop.call_later(delay, self._begin)
 
     async def outcome(self) -> Heard | None:
         """What the second attempt came to, once it did; None where there was none."""
@@ -50,6 +58,11 @@ class Hedge:
         if self._task is not None:
             await self._task
         return self.heard
+
+    def disarm(self) -> bool:
+        """No second attempt begins from now on. Whether none has."""
+        self._timer.cancel()
+        return self.second is None
 
     async def cancel(self) -> None:
         """The first one spoke: the second is closed."""
@@ -65,7 +78,7 @@ class Hedge:
             return
         self.second = self._start()
         if self.second is not None:
-            self._task = asyncio.get_running_loop().create_task(self._run(self.second))
+            self._task = self._loop.create_task(self._run(self.second))
 
     async def _run(self, second: Attempt) -> None:
         self.heard = await self._hear(second)

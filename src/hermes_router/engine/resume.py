@@ -33,6 +33,7 @@ from .seam import Seam, tail
 MOST = 2
 """Resumes of one answer."""
 _LEAST_OUTPUT = 64
+_LAST = frozenset({ToolCallStart, RefusalDelta, Finish, Vectors})
 _ASK = (
     "Your answer above was cut off by a broken connection. Continue it in the same language and form. First repeat "
     "these last words of it exactly as they are, without quotation marks or a comment, then go on from there up to its "
@@ -60,15 +61,13 @@ class Sent:
     def note(self, events: Iterable[Event]) -> None:
         """Keep what matters of events that were passed on."""
         for event in events:
-            match event:
-                case TextDelta():
-                    self._text.append(event.text)
-                case ToolCallStart() | RefusalDelta() | Finish() | Vectors():
-                    self._final = True
-                case ReasoningDelta():
-                    pass
-                case _:
-                    continue
+            kind = type(event)
+            if kind is TextDelta:
+                self._text.append(event.text)  # type: ignore[union-attr]  # told by its type alone: it comes by the thousand
+            elif kind in _LAST:
+                self._final = True
+            elif kind is not ReasoningDelta:
+                continue
             self.anything = True
 
     @property

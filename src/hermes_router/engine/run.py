@@ -74,7 +74,8 @@ class Exchange:
         self._settings = plan.roster.world.settings
         most = self._settings.request_timeout
         self._ticket = Ticket(work, plan, record.caller, since=engine.clock(), patience=min(patience, most))
-        self._began = asyncio.get_running_loop().time()
+        self._loop = asyncio.get_running_loop()
+        self._began = self._loop.time()
         self._ends = self._began + most
         self._attempt: Attempt | None = None
         self._head: list[Event] = []
@@ -122,10 +123,11 @@ class Exchange:
             fault = None
             if events and isinstance(events[-1], Failed):
                 fault, events = events[-1].fault, events[:-1]
-            else:
+            elif not self._whole:  # a whole one was looked at before anything was given, and is never gone on with
                 fault, events = self._only_thought(events)
             if events:
-                self._sent.note(events)
+                if not self._whole:
+                    self._sent.note(events)
                 yield self._with_all_usage(events) if self.record.resumes else events
             if fault is not None:
                 attempt = await self._resume(attempt, fault)
@@ -138,8 +140,10 @@ class Exchange:
 
     def _only_thought(self, events: list[Event]) -> tuple[Fault | None, list[Event]]:
         """An answer that ends when it has only thought aloud is none: why, and what of it may be passed on."""
-        at = next((at for at, event in enumerate(events) if isinstance(event, Finish)), None)
-        if at is None or self._sent.final or self._sent.text.strip():
+        if self._sent.final:
+            return None, events
+        at = _finish_at(events)
+        if at is None or self._sent.text.strip():
             return None, events
         fault = emptiness(events)
         return fault, [event for event in events[:at] if not isinstance(event, Usage)] if fault else events
@@ -188,6 +192,7 @@ class Exchange:
             clock=engine.clock,
             record=record,
             left=self._left(),
+            loop=self._loop,
         )
 
     async def _listen(self, first: Attempt) -> Attempt | None:
@@ -205,7 +210,8 @@ class Exchange:
             await self._drop(hedge)
             raise
         if isinstance(heard, list):
-            await self._drop(hedge)
+            if not hedge.disarm():
+                await self._drop(hedge)
             self._head = heard
             return first
         return await self._without_first(first, heard, hedge)
@@ -242,7 +248,7 @@ class Exchange:
         delay = late_after(first.state) or _LATE_SECONDS
         if first.work.in_one_piece(first.state):
             delay += _LATE_SECONDS
-        return Hedge(first, delay, lambda: self._second(first.state), self._hear)
+        return Hedge(first, delay, lambda: self._second(first.state), self._hear, self._loop)
 
     def _second(self, first: DeploymentState) -> Attempt | None:
         """The first one is late: others are warned, and a second one starts where that is wise."""
@@ -435,10 +441,17 @@ class Exchange:
 
     def _left(self) -> float:
         """Seconds until the request's own deadline, REQUEST_TIMEOUT."""
-        return self._ends - asyncio.get_running_loop().time()
+        return self._ends - self._loop.time()
 
     def _elapsed(self) -> float:
-        return asyncio.get_running_loop().time() - self._began
+        return self._loop.time() - self._began
+
+
+def _finish_at(events: list[Event]) -> int | None:
+    for at, event in enumerate(events):
+        if type(event) is Finish:
+            return at
+    return None
 
 
 def _add(record: RequestRecord, usage: Usage) -> None:

@@ -29,9 +29,9 @@ class Watchdog:
 
     __slots__ = ("_armed_for", "_fired", "_interrupted", "_loop", "_task", "_timer", "_waited_until", "deadline")
 
-    def __init__(self) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
         self.deadline = float("inf")
-        self._loop = asyncio.get_running_loop()
+        self._loop = loop or asyncio.get_running_loop()
         self._task: asyncio.Task[object] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._armed_for = 0.0
