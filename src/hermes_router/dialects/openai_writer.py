@@ -26,7 +26,7 @@ from ..core.events import (
     ToolCallStart,
     Usage,
 )
-from ..core.fold import Answer, CallPart, ReasoningPart
+from ..core.fold import Answer, CallPart, ReasoningPart, TextPart
 from ..core.request import Request
 from ..core.tokens import count_text
 from ..sse import comment
@@ -91,6 +91,9 @@ def answer_body(request: Request, answer: Answer, served: Served) -> bytes:
 
 
 def _message(request: Request, answer: Answer, calls: list[CallPart]) -> dict[str, Any]:
+    parts = answer.parts
+    if len(parts) == 1 and type(parts[0]) is TextPart:
+        return {"role": "assistant", "content": parts[0].text, "refusal": answer.refusal}
     said = answer.text
     message: dict[str, Any] = {
         "role": "assistant",

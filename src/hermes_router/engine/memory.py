@@ -34,13 +34,20 @@ class Memory:
 
     def remember(self, origin: str, answer: Answer) -> None:
         """Keep what this answer, by ``origin`` (provider/model), will need when it comes back."""
+        parts = answer.parts
+        if len(parts) == 1 and type(parts[0]) is TextPart:
+            self._keep(_text_key([parts[0].text]), Turn(origin))
+            return
         turn = Turn(
             origin,
-            tuple(_reasoning(part) for part in answer.parts if isinstance(part, ReasoningPart)),
-            {part.id: part.opaque for part in answer.parts if isinstance(part, CallPart) and part.opaque},
+            tuple(_reasoning(part) for part in parts if isinstance(part, ReasoningPart)),
+            {part.id: part.opaque for part in parts if isinstance(part, CallPart) and part.opaque},
         )
-        calls = [part.id for part in answer.parts if isinstance(part, CallPart)]
-        for key in calls or _text_key(part.text for part in answer.parts if isinstance(part, TextPart)):
+        calls = [part.id for part in parts if isinstance(part, CallPart)]
+        self._keep(calls or _text_key(part.text for part in parts if isinstance(part, TextPart)), turn)
+
+    def _keep(self, keys: list[str], turn: Turn) -> None:
+        for key in keys:
             self._turns[key] = turn
             self._turns.move_to_end(key)
         while len(self._turns) > self._kept:

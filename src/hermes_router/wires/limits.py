@@ -72,6 +72,7 @@ UNAMBIGUOUS = (
     ),
 )
 """Headers whose name says which window they are about."""
+_TOLD = frozenset(row.remaining for row in UNAMBIGUOUS)
 
 
 def read_limits(spec: ProviderSpec, headers: Mapping[str, str], now: float) -> tuple[Reading, ...]:
@@ -81,6 +82,8 @@ def read_limits(spec: ProviderSpec, headers: Mapping[str, str], now: float) -> t
     number or not a time is left out, never an error.
     """
     own = spec.limit_headers
+    if not own and _TOLD.isdisjoint(headers):
+        return ()
     readings: list[Reading] = []
     for row in own or UNAMBIGUOUS:
         if row.remaining in headers or (own and row.limit in headers):

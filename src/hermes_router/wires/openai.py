@@ -60,7 +60,8 @@ def _post(target: Target, path: str, accept: str, body: Table) -> HttpRequest:
     if target.secret:
         auth = target.provider.auth
         headers[auth.header.lower()] = f"{auth.scheme} {target.secret}".strip()
-    return HttpRequest("POST", target.base_url + path, headers | target.headers, orjson.dumps(body))
+    headers |= target.headers
+    return HttpRequest("POST", target.base_url + path, headers, orjson.dumps(body))
 
 
 def write_chat(request: Request, target: Target, max_output: int | None) -> Table:
@@ -79,10 +80,13 @@ def write_chat(request: Request, target: Target, max_output: int | None) -> Tabl
         body["response_format"] = _format(request.response_format, quirks)
     _taste(body, request, quirks)
     thinking = _thinking(request, target)
-    if request.dialect == "openai":
+    if request.extra and request.dialect == "openai":
         body |= {name: value for name, value in request.extra.items() if name not in body}
-    kept = _OWN | _MAX_TOKENS | (thinking.keys() if quirks.thinking or quirks.effort else frozenset())
-    return add_fields(shape_fields({**body, **thinking}, quirks, kept), quirks)
+    body |= thinking
+    if quirks.allow is not None or quirks.drop or quirks.rename:
+        kept = _OWN | _MAX_TOKENS | (thinking.keys() if quirks.thinking or quirks.effort else frozenset())
+        body = shape_fields(body, quirks, kept)
+    return add_fields(body, quirks)
 
 
 def _limit(body: Table, target: Target, max_output: int | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...core.errors import RouterError
 from ...core.fold import Answer, Folder
 from ...core.request import Request, Role
 from ...dialects.base import Dialect, Served
@@ -36,8 +37,11 @@ def exchange_for(runtime: Runtime, call: Call, request: Request) -> Exchange:
     needs = needs_of(request)
     pin = wants_pin(call.headers, settings)
     selection = select(request.model, roster.world, pin=pin, profile=call.headers.get("x-hermes-profile"))
-    runtime.planned(record, Plan((), needs, selection, roster))
-    plan = runtime.planner.plan(roster, needs, selection, runtime.clock())
+    try:
+        plan = runtime.planner.plan(roster, needs, selection, runtime.clock())
+    except RouterError:
+        runtime.planned(record, Plan((), needs, selection, roster))
+        raise
     if selection is AUTO:
         plan = _stay_with(plan, request)
     runtime.planned(record, plan)
