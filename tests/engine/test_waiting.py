@@ -152,6 +152,39 @@ def test_callers_are_served_in_turns():
     run(main)
 
 
+def test_callers_take_turns_though_quota_comes_one_by_one():
+    async def main() -> None:
+        lab = lab_of("concurrency = 1", entry=streamed(text_stream("a", "b"), gap=1.0))
+        greedy = [lab.begin(key="k-a") for _ in range(10)]
+        await asyncio.sleep(0.5)
+        modest = [lab.begin(key="k-b") for _ in range(3)]
+        more = [lab.begin(key="k-c") for _ in range(3)]
+        await asyncio.gather(*(one.task for one in (*modest, *more)))
+        assert sum(one.task.done() for one in greedy) in (4, 5)
+        await asyncio.gather(*(one.task for one in greedy))
+
+    run(main)
+
+
+def test_requests_that_left_cost_their_caller_no_turn():
+    async def main() -> None:
+        lab = lab_of("concurrency = 1", entry=streamed(text_stream("a", "b"), gap=1.0))
+        first = lab.begin(key="k-c")
+        await asyncio.sleep(0.1)
+        other = [lab.begin(key="k-b") for _ in range(6)]
+        left = [lab.begin(key="k-a") for _ in range(20)]
+        await asyncio.sleep(0.1)
+        for one in left:
+            one.left.set()
+        await asyncio.sleep(0.1)
+        again = lab.begin(key="k-a")
+        await again.task
+        assert sum(one.task.done() for one in other) <= 2
+        await asyncio.gather(first.task, *(one.task for one in other))
+
+    run(main)
+
+
 def test_a_big_request_is_not_starved_by_small_ones():
     async def main() -> None:
         lab = lab_of("tpm = 12000", MAX_WAIT_SECONDS="300")

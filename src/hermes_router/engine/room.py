@@ -1,8 +1,8 @@
 """The waiting room: hands out leases, and lets requests wait for quota that is about to come back.
 
-Fair between callers: the first of each comes before the second of any. A request too big for what is left of a token
-window claims that deployment, so that small ones that came later do not keep it from ever fitting. One timer and one
-sweep for everybody who waits.
+Fair between callers: they take turns, however many requests each has waiting and however the quota comes. A request
+too big for what is left of a token window claims that deployment, so that small ones that came later do not keep it
+from ever fitting. One timer and one sweep for everybody who waits.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Held(msgspec.Struct, frozen=True):
 class Ticket:
     """One request's wish. ``gives_up`` is wall clock."""
 
-    __slots__ = ("caller", "future", "gives_up", "larger_than", "plan", "since", "slack", "tried", "work")
+    __slots__ = ("caller", "future", "gives_up", "larger_than", "plan", "since", "slack", "tried", "turn", "work")
 
     def __init__(self, work: Work, plan: Plan, caller: str, *, since: float, patience: float) -> None:
         self.work = work
@@ -68,6 +68,8 @@ class Ticket:
         self.future: asyncio.Future[Picked] | None = None
         self.larger_than = 0
         """A context window of this many tokens was too small."""
+        self.turn = 0
+        """Those of a smaller one go first; set by the room."""
 
 
 class Picked(msgspec.Struct, frozen=True):
@@ -93,6 +95,8 @@ class Room:
         self._ledger = ledger
         self._clock = clock
         self._waiting: list[Ticket] = []
+        self._turn = 0
+        self._served: dict[str, int] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = math.inf
         self._sweeping = False
@@ -157,12 +161,12 @@ class Room:
     @property
     def waiting(self) -> list[Ticket]:
         """Those who wait, in the order they will be served."""
-        return _fair(self._waiting)
+        return sorted(self._waiting, key=_turn)
 
     async def _wait(self, ticket: Ticket) -> Picked:
         future: asyncio.Future[Picked] = asyncio.get_running_loop().create_future()
         ticket.future = future
-        self._waiting.append(ticket)
+        self._queue(ticket)
         try:
             self._sweep()
             return await future
@@ -176,17 +180,31 @@ class Room:
                 self._waiting.remove(ticket)
                 self.changed()
 
+    def _queue(self, ticket: Ticket) -> None:
+        """Its turn is the one the room is at, or the one after its caller's last: a caller who comes now is not behind
+        all that another has waiting. Who was served and failed waits for no turn again."""
+        if not self._waiting:
+            self._turn = 0
+            self._served.clear()
+        ticket.turn = self._turn
+        if not ticket.tried:
+            before = max((one.turn for one in self._waiting if one.caller == ticket.caller), default=-1)
+            ticket.turn = max(self._turn, before + 1, self._served.get(ticket.caller, -1) + 1)
+        self._waiting.append(ticket)
+
     def _sweep(self) -> None:
         self._sweeping = False
         now = self._clock()
         claimed: set[str] = set()
         soonest = math.inf
-        for ticket in _fair(self._waiting):
+        for ticket in self.waiting:
             future = ticket.future
             if future is None or future.done():
                 continue
             picked = self.pick(ticket, frozenset(claimed))
             if picked is not None:
+                self._turn = max(self._turn, ticket.turn)
+                self._served[ticket.caller] = ticket.turn
                 self._waiting.remove(ticket)
                 future.set_result(picked)
                 continue
@@ -256,12 +274,5 @@ def _rotates(ticket: Ticket) -> bool:
     return ticket.plan.roster.world.settings.rotation_mode == "round-robin"
 
 
-def _fair(waiting: list[Ticket]) -> list[Ticket]:
-    """The first of each caller, then the second of each, and so on; within a round, who came first."""
-    rounds: dict[str, int] = {}
-    ranked: list[tuple[int, int, Ticket]] = []
-    for at, ticket in enumerate(waiting):
-        turn = rounds.get(ticket.caller, 0)
-        rounds[ticket.caller] = turn + 1
-        ranked.append((turn, at, ticket))
-    return [ticket for _, _, ticket in sorted(ranked, key=lambda one: one[:2])]
+def _turn(ticket: Ticket) -> tuple[int, float]:
+    return ticket.turn, ticket.since
