@@ -117,7 +117,11 @@ class Ledger:
             self._now = now
         windows = lane.windows
         for window in windows:
-            if window.free_at(tokens if window.tokens else 1, now) > now:
+            # free_at() only where it may say no: this is asked of every window for every request
+            amount = tokens if window.tokens else 1
+            counter = window.counter
+            full = window.limit and counter.used + window.held + amount > window.limit
+            if (full or window.parked_until or now >= counter.next) and window.free_at(amount, now) > now:
                 return None
         lease = Lease(lane, tokens, now)
         for window in windows:
@@ -150,6 +154,8 @@ class Ledger:
             refs.append(window.counter.add(amount, now))
             if window.parked_until:
                 window.answered(lease.sent)
+            if window.tally is not None:
+                window.tally.admitted(lease.sent)
             if window.probing is lease:
                 learning.probed(window, now)
         lane = lease.lane
@@ -164,7 +170,8 @@ class Ledger:
         """It is over: ``tokens`` were really used (None: the estimate stands)."""
         if lease.lane.account.open.pop(lease, lease) is lease:
             return
-        self.admitted(lease, now)
+        if lease.answered == math.inf:
+            self.admitted(lease, now)
         lane = lease.lane
         if tokens is not None:
             if tokens != lease.tokens:
@@ -189,6 +196,9 @@ class Ledger:
             if keep:
                 lease.answered = now = max(now, self._now)
                 lease.refs = [window.counter.add(0 if window.tokens else 1, now) for window in lease.windows]
+                for window in lease.windows:
+                    if window.tally is not None:
+                        window.tally.admitted(lease.sent)
                 lane.account.recent.append(lease)
         elif not keep:
             lease.void = True

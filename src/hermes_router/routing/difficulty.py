@@ -55,12 +55,12 @@ def of_text(text: str) -> float:
     head = text[:_LOOKED_AT].lower()
     words = head.translate(_SPLIT).split()
     signals = len(_HARD.intersection(words))
-    score = 0.12 + 0.17 * min(signals, 4)
+    score = 0.12 + 0.17 * (signals if signals < 4 else 4)
     if any(map(head.__contains__, _CODE)):
         score += 0.15
     numbers = len([word for word in words if word[0].isdigit()])
-    score += min(0.1, 0.02 * numbers)
-    score += min(0.1, len(text) / 10000)
+    score += 0.02 * numbers if numbers < 5 else 0.1
+    score += len(text) / 10000 if len(text) < 1000 else 0.1
     if not signals and head.lstrip().startswith(_EASY):
         score -= 0.1
     return min(1.0, max(0.0, score))

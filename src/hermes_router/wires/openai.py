@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import orjson
 
 from ..catalogue.schema import Quirks
@@ -104,13 +105,13 @@ def _limit(body: Table, target: Target, max_output: int | None) -> None:
 def _tools(body: Table, request: Request, quirks: Quirks) -> None:
     choice = request.tool_choice
     tools = request.tools
+    if not tools:
+        return
     words = quirks.tool_choice or {}
     if choice and choice.mode is ToolMode.NAMED and (quirks.tool_choice_named is False or "named" in words):
         tools = tuple(tool for tool in tools if tool.name == choice.name) or tools
         choice = ToolChoice(mode=ToolMode.REQUIRED)
     if choice and choice.mode is ToolMode.NONE and words.get("none") == "":
-        return
-    if not tools:
         return
     body["tools"] = [_tool(tool, quirks) for tool in tools]
     if choice and (written := _choice(choice, words)):
@@ -152,10 +153,8 @@ def _format(wanted: ResponseFormat, quirks: Quirks) -> Table:
 
 
 def _taste(body: Table, request: Request, quirks: Quirks) -> None:
-    sampling = request.sampling
-    for name in sampling.__struct_fields__:
-        value = getattr(sampling, name)
-        if value is None or (quirks.sampling is False and name in _SAMPLED):
+    for name, value in msgspec.to_builtins(request.sampling).items():  # without those that were not said
+        if quirks.sampling is False and name in _SAMPLED:
             continue
         # OpenAI has no top_k: from another dialect it goes only where it is known to be taken.
         if name != "top_k" or quirks.allow is not None or request.dialect == "openai":

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from ..catalogue.schema import Quirks
 from ..core.errors import BadRequest
 from ..core.request import (
     Audio,
@@ -30,6 +31,7 @@ from .quirks import tool_id
 Table = dict[str, Any]
 
 _BREAK = "\n\n"
+_WORDS = {Role.USER: "user", Role.ASSISTANT: "assistant", Role.SYSTEM: "system", Role.DEVELOPER: "system"}
 _NO_SIGNATURE = {"google": {"thought_signature": "skip_thought_signature_validator"}}
 """What Google documents for histories that another model wrote (Gemini API docs, thought signatures, 2026-08)."""
 _EXTENSIONS = {"application/pdf": "pdf", "text/plain": "txt", "text/html": "html", "text/csv": "csv"}
@@ -41,10 +43,28 @@ _BRIDGE = "OK."
 
 def write_messages(request: Request, target: Target) -> list[Table]:
     """The whole conversation."""
+    if plain := _plain(request.messages, target.quirks):
+        return plain
     writer = _Writer(target)
     for message in request.messages:
         writer.add(message)
     return writer.done()
+
+
+def _plain(messages: tuple[Message, ...], quirks: Quirks) -> list[Table] | None:
+    """The conversation most are: turns of one text each. None where it is more than that."""
+    if quirks.system_role is False or quirks.developer_role or quirks.prefill == "prefix":
+        return None
+    out: list[Table] = []
+    for message in messages:
+        parts, word = message.parts, _WORDS.get(message.role)
+        if word is None or message.name or len(parts) != 1:
+            return None
+        part = parts[0]
+        if type(part) is not Text or not part.text:
+            return None
+        out.append({"role": word, "content": part.text})
+    return out
 
 
 class _Writer:
