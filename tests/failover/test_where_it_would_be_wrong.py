@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from fakes.lab import DIALECTS, Heard, Lab, toml_of
-from fakes.memory_transport import Asked, Entry, Told, failing, refusal, silent
+from fakes.memory_transport import Asked, Entry, Told, failing, refusal, replied, silent
 from fakes.speaker import speaker
 from fakes.virtual_time import run
 
@@ -16,6 +16,17 @@ NAMED = refusal(
     400, "Invalid value for 'temperature': must be at most 2.", type="invalid_request_error", param="temperature"
 )
 FILTERED = refusal(400, "The prompt triggered our content management policy.", code="content_filter")
+
+RANGES: dict[str, Entry] = {
+    "a value that is wrong": NAMED,
+    "openai": refusal(
+        400, "Invalid 'temperature': decimal above maximum value.", param="temperature", code="decimal_above_max_value"
+    ),
+    "groq": refusal(400, "'temperature' : number must be at most 2"),
+    "fastapi": replied(
+        {"detail": [{"type": "less_than_equal", "loc": ["body", "temperature"], "msg": "Input should be less"}]}, 422
+    ),
+}
 
 
 def well(asked: Asked) -> Told:
@@ -33,18 +44,28 @@ def asked(lab: Lab) -> list[str]:
     return [one.name for one in lab.up.asked]
 
 
+@pytest.mark.parametrize("kind", RANGES)
 @pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_the_callers_own_mistake_is_returned_after_one_call(dialect: str, stream: bool):
+def test_the_callers_own_mistake_is_returned_after_one_call(dialect: str, stream: bool, kind: str):
     async def main() -> None:
-        lab = lab_of(NAMED)
-        heard = await lab.ask(dialect, stream=stream)
-        assert heard.status == 400
+        lab = lab_of(RANGES[kind])
+        heard = await lab.ask(dialect, stream=stream, temperature=0.9)
+        assert heard.status in (400, 422)
         assert heard.error is not None
-        assert "temperature" in heard.error["message"]
         assert asked(lab) == ["first"]
-        assert (await lab.ask(dialect, stream=stream)).status == 400
+        assert (await lab.ask(dialect, stream=stream, temperature=0.9)).status == heard.status
         assert asked(lab) == ["first", "first"], "it says nothing about the provider's health"
+        assert "temperature" in lab.up.asked[-1].body, "it is asked for again the next time"
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_a_field_the_provider_merely_lacks_is_left_out_and_asked_again(dialect: str):
+    async def main() -> None:
+        lab = lab_of(refusal(400, "Unsupported parameter: 'temperature' is not supported.", param="temperature"), well)
+        heard = await lab.ask(dialect, temperature=0.9)
+        assert (heard.text, heard.error) == (TEXT, None)
+        assert ["temperature" in one.body for one in lab.up.asked] == [True, False]
 
     run(main)
 

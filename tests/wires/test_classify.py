@@ -365,6 +365,22 @@ def _lacks(name: str | None, scope: Scope = Scope.MODEL) -> dict[str, Any]:
 
 
 EXTRA = {"type": "extra_forbidden", "msg": "Extra inputs are not permitted"}
+ABOVE = {"type": "less_than_equal", "loc": ["body", "temperature"], "msg": "Input should be less than or equal to 1.5"}
+OUT_OF_RANGE: list[tuple[str, int, Any, str]] = [
+    ("openai", 400, _err("Invalid 'temperature': decimal above maximum value.", param="temperature"), "temperature"),
+    ("openai, by its code", 400, _err("Invalid 'top_p'.", param="top_p", code="decimal_below_min_value"), "top_p"),
+    ("groq", 400, _err("'temperature' : number must be at most 2"), "temperature"),
+    ("mistral", 422, {"object": "error", "message": {"detail": [ABOVE]}, "code": None}, "temperature"),
+    ("pydantic", 422, {"detail": [ABOVE | {"loc": ["body", "top_p"]}]}, "top_p"),
+    ("vllm", 400, _err("top_p must be in (0, 1], got 99."), "top_p"),
+    ("anthropic", 400, _anthropic("invalid_request_error", "temperature: range: 0..1"), "temperature"),
+    (
+        "gemini",
+        400,
+        _google(400, "INVALID_ARGUMENT", "it has a temperature value of 99 but the supported range is from 0 to 2."),
+        "temperature",
+    ),
+]
 REQUESTS: list[Case] = [
     ("groq property", 400, _err("property 'logit_bias' is unsupported"), _field("logit_bias")),
     ("openai old", 400, _err("Unrecognized request argument supplied: top_k"), _field("top_k")),
@@ -386,11 +402,9 @@ REQUESTS: list[Case] = [
         _err("Unsupported value: 'temperature' does not support 0.2 with this model. Only 1.", param="temperature"),
         _field("temperature"),
     ),
-    (
-        "range",
-        400,
-        _err("Invalid 'temperature': decimal above maximum value.", param="temperature"),
-        _field("temperature"),
+    *(
+        (f"{name}, out of range", status, body, _tells(Kind.BAD_REQUEST, Scope.REQUEST, field=field))
+        for name, status, body, field in OUT_OF_RANGE
     ),
     (
         "mistral 422",

@@ -22,7 +22,7 @@ from .base import Target
 from .durations import find_wait, parse_duration, parse_moment
 from .errorbody import Said, read_body, read_payload
 from .limits import Reading, read_limits
-from .refused_field import OPTIONAL, refused_field
+from .refused_field import OPTIONAL, out_of_range, refused_field
 
 SCOPES: dict[Kind, Scope] = {
     Kind.RATE_LIMITED: Scope.DEPLOYMENT,
@@ -160,6 +160,7 @@ def _meaning(case: _Case, outer: int) -> Fault:
         or _more_than_a_window(case)
         or _by_row(case)
         or _rate_limit(case)
+        or _by_value(case)
         or _by_field(case)
         or _by_status(case)
     )
@@ -192,6 +193,8 @@ def _by_rule(rule: ErrorRule, case: _Case) -> Fault:
     is plainer: a window of 0 or smaller than the request is no rate limit, a row of a status alone does not turn a day
     into a minute, and a refused field that is a capability is no mere field."""
     kind = Kind(rule.kind)
+    if kind is Kind.BAD_FIELD and (own := _by_value(case)):
+        return own
     if kind in _QUOTAS and (never := _not_yours(case) or _more_than_a_window(case)):
         return never
     spent = _rate_limit(case) if kind is Kind.RATE_LIMITED and _only_status(rule) else None
@@ -425,6 +428,12 @@ def _from_now(text: str | None, now: float) -> float | None:
 
 
 # -- fields, and the status alone
+
+
+def _by_value(case: _Case) -> Fault | None:
+    """A number out of its range: nobody is asked again without it, or the caller would never know."""
+    field = out_of_range(case.said) if case.status in (0, 400, 422) else None
+    return _fault(case, Kind.BAD_REQUEST, Scope.REQUEST, field=field) if field else None
 
 
 def _by_field(case: _Case) -> Fault | None:

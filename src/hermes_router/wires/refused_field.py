@@ -19,7 +19,6 @@ _NAMED = tuple(
         rf"propert(?:y|ies)|keys?|"
         rf"keyword argument|names?|values?|options?)(?: supplied| provided)?(?:: ?| (?={_QUOTE})){_QUOTE}?({_ID})",
         rf"(?:^|\n)({_ID}): (?:extra inputs are|extra fields) not permitted",
-        rf"invalid {_QUOTE}({_ID}){_QUOTE}: (?:decimal|integer|number) (?:above|below)",
         rf"{_QUOTE}({_ID}){_QUOTE}:? (?:is |are )?(?:not (?:supported|permitted|allowed|enabled|available)|"
         rf"unsupported)",
     )
@@ -56,6 +55,37 @@ OPTIONAL = frozenset({
 })
 # fmt: on
 """Fields a caller can do without: a word without quotes is taken for a field only where it is one of these."""
+
+
+# fmt: off
+_NUMBERS = frozenset({
+    "temperature", "top_p", "top_k", "top_a", "min_p", "typical_p", "frequency_penalty", "presence_penalty",
+    "repetition_penalty", "top_logprobs", "logit_bias", "seed", "random_seed", "n", "best_of",
+})
+# fmt: on
+_RANGE = re.compile(
+    r"(?:decimal|integer|number|float)_? ?(?:above|below)|\b(?:less|greater)_than|supported range is|out of range|"
+    r"\b(?:must|should) (?:be|lie) (?:strictly )?(?:a number )?(?:at (?:most|least)|between|within|"
+    r"in (?:the )?range|in [\[(]|"
+    r"(?:less|greater|smaller|larger|lower|higher) than|[<>\u2264\u2265])|\brange: ?[-\d]",
+    re.IGNORECASE,
+)
+_BEFORE = 80
+"""Characters before the words about a range in which its field is looked for, where it is not named as such."""
+
+
+def out_of_range(said: Said) -> str | None:
+    """The field whose number lies outside its range: the provider knows it, so the mistake is the caller's own."""
+    for path, what in said.locations:
+        steps = _steps(".".join(path))
+        if steps and steps[0] in _NUMBERS and _RANGE.search(what):
+            return steps[0]
+    found = _RANGE.search(said.words)
+    if not found:
+        return None
+    named = [steps[0] for param in said.params[:1] if (steps := _steps(param))]
+    words = re.findall(r"[a-z_]+", said.words[max(0, found.start() - _BEFORE) : found.start()].lower())
+    return next((word for word in (*named, *reversed(words)) if word in _NUMBERS), None)
 
 
 def refused_field(said: Said) -> tuple[str, ...] | None:
