@@ -15,7 +15,7 @@ LEVELS = [
     {"transport"},
     {"catalogue"},
     {"wires", "dialects", "settings", "storage"},
-    {"sandbox", "limits"},
+    {"sandbox", "limits", "envfile"},
     {"pool"},
     {"routing"},
     {"engine"},

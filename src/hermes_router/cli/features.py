@@ -122,8 +122,8 @@ def disable(name: Name) -> None:
 
 
 def _switch(name: str, *, on: bool) -> None:
+    from .. import envfile
     from ..catalogue.mistakes import nearest
-    from . import envfile
     from .applying import applied
     from .loading import load_here
 

@@ -26,7 +26,7 @@ def mode(
 
     Example: hr mode sequential
     """
-    from . import envfile
+    from .. import envfile
     from .client import find
     from .loading import load_here
 

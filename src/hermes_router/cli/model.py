@@ -78,7 +78,7 @@ def set_(
 
     Example: hr model set groq openai/gpt-oss-120b,qwen/qwen3.8-27b
     """
-    from . import envfile
+    from .. import envfile
     from .applying import applied
     from .loading import build_here, load_here, provider_named, providers_here
 
@@ -109,7 +109,7 @@ def reset(provider: Provider) -> None:
 
     Example: hr model reset groq
     """
-    from . import envfile
+    from .. import envfile
     from .applying import applied
     from .loading import load_here, provider_named, providers_here
 

@@ -222,8 +222,8 @@ def _with_keys(loaded: Loaded) -> list[str]:
 
 def make_caller_key(loaded: Loaded) -> str:
     """A random key for apps in place of the default one; "" where there is one of the user's own already."""
+    from .. import envfile
     from ..settings import DEFAULT_KEY
-    from . import envfile
 
     if loaded.settings.proxy_api_keys != (DEFAULT_KEY,) or loaded.origins["proxy_api_keys"] != "default":
         return ""

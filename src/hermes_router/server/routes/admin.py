@@ -12,14 +12,15 @@ from typing import Literal
 
 import msgspec
 
+from ... import envfile
 from ...catalogue.mistakes import nearest
 from ...core.errors import MethodNotAllowed, NotFound, RouterError
-from ...settings import SECRET, Loaded
+from ...settings import SECRET, Loaded, SettingsError
+from ..conflict import Conflict
 from ..http import Call
 from ..query import query, read_json
 from ..reload import Live, Outcome, watched
 from ..runtime import Runtime
-from ..variables import set_variable
 from .admin_callers import change_limits, clear_limits, list_limits
 from .admin_credentials import add_credentials, check_credentials, list_credentials, remove_credentials, shown
 from .admin_providers import list_providers
@@ -174,7 +175,11 @@ async def put_feature(runtime: Runtime, call: Call) -> object:
 
 async def _set(runtime: Runtime, name: str, value: str) -> None:
     live = live_of(runtime)
-    await asyncio.to_thread(set_variable, live.loaded, name, value)
+    try:
+        path = envfile.place(live.loaded, name)
+        await asyncio.to_thread(envfile.change, path, {name: value})
+    except SettingsError as error:
+        raise Conflict(str(error)) from error
     outcome = await live.reload()
     if not outcome.ok:
         raise Unusable(f"{name} is written, but the configuration cannot be used: {outcome.problem}")

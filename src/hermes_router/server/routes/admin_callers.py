@@ -12,11 +12,11 @@ from ...core.errors import BadRequest, NotFound
 from ...limits.callers import CallerLimits, Count, Money
 from ...pool.credentials import change_callers
 from ...settings import SettingsError
+from ..conflict import Conflict
 from ..http import Call
 from ..query import is_set, query, read_json
 from ..reload import Live, Outcome
 from ..runtime import Runtime
-from ..variables import Conflict
 
 
 class Used(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,12 +14,12 @@ from ...core.errors import BadRequest, NotFound
 from ...pool.credentials import Found, add_keys, clean, gather, read_auth, remove_keys, tail
 from ...pool.world import Credential, World
 from ...settings import DEFAULT_KEY, Loaded, SettingsError
+from ..conflict import Conflict
 from ..http import Call
 from ..probe import Checked, probe
 from ..query import query, read_json
 from ..reload import Live, Outcome
 from ..runtime import Runtime
-from ..variables import Conflict
 
 _AT_ONCE = 4
 

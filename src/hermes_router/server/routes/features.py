@@ -10,7 +10,7 @@ import msgspec
 from ...catalogue.mistakes import nearest
 from ...core.errors import NotFound
 from ...pool.world import World
-from ..variables import Conflict
+from ..conflict import Conflict
 
 
 class FeatureRow(msgspec.Struct, frozen=True):

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes.configured import load_from
-from hermes_router.cli.envfile import change, edited, place
-from hermes_router.cli.output import Misused
+from hermes_router.envfile import Overruled, change, edited, place
+from hermes_router.settings import SettingsError
 
 CASES = {
     "into nothing": ("", {"A": "1"}, "A=1\n"),
@@ -79,5 +79,20 @@ def test_the_place_is_where_it_is_set_already(tmp_path: Path):
 
 
 def test_what_the_environment_sets_is_refused(tmp_path: Path):
-    with pytest.raises(Misused, match="in the environment"):
+    with pytest.raises(Overruled, match="in the environment"):
         place(load_from(tmp_path, {"PIN": "1"}), "PIN")
+
+
+def test_what_the_command_line_says_is_refused(tmp_path: Path):
+    with pytest.raises(Overruled, match="on the command line"):
+        place(load_from(tmp_path, flags={"pin": True}), "PIN")
+
+
+def test_a_setting_of_the_toml_is_changed_in_the_home_folder(tmp_path: Path):
+    assert place(load_from(tmp_path, toml="[router]\npin = true\n"), "PIN") == tmp_path / "home" / ".env"
+
+
+def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path):
+    (tmp_path / "home").write_text("a file")
+    with pytest.raises(SettingsError, match="cannot be written"):
+        change(tmp_path / "home" / ".env", {"A": "1"})

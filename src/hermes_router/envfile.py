@@ -1,4 +1,7 @@
-"""Changes single variables in a ``.env`` and leaves every other line, comment and line ending as it is."""
+"""Changes single variables in a ``.env`` and leaves every other line, comment and line ending as it is.
+
+For ``hr`` and the admin API alike. Knows where a variable belongs, not what it means.
+"""
 
 from __future__ import annotations
 
@@ -9,27 +12,30 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from .. import files
-from ..settings import Loaded, SettingsError
-from .output import Misused
+from . import files
+from .settings import Loaded, SettingsError
 
 _PLAIN = re.compile(r"[A-Za-z0-9_./:,@%+=*~-]*")
 _COMMENT = re.compile(r"[ \t]+#[^'\"\r\n]*$")
 _BOM = "\ufeff"
 
 
+class Overruled(SettingsError):
+    """What is to be changed in a file is said by something that wins over every file."""
+
+
 def change(path: Path, values: Mapping[str, str | None]) -> bool:
     """Set variables, or take them out where the value is None. Whether anything changed; raises SettingsError."""
-    files.make_folder(path.parent)
-    with files.locked(path):
-        before, mode = _read(path)
-        after = edited(before, values)
-        if after == before:
-            return False
-        try:
+    try:
+        files.make_folder(path.parent)
+        with files.locked(path):
+            before, mode = _read(path)
+            after = edited(before, values)
+            if after == before:
+                return False
             files.write_atomic(path, after, mode)
-        except OSError as error:
-            raise SettingsError(f"{path} cannot be written: {error.strerror}") from error
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be written: {error.strerror}") from error
     return True
 
 
@@ -68,15 +74,19 @@ class _Piece:
 def place(loaded: Loaded, name: str) -> Path:
     """The ``.env`` in which ``name`` is to be changed: where it is set already, else the one in HERMES_HOME.
 
-    Raises Misused where the environment sets it, since that wins over every file.
+    Raises Overruled where the command line or the environment sets it.
     """
+    if loaded.origins.get(name.lower()) == "flag":
+        raise Overruled(f"{name} is set on the command line, which wins over every file.")
     for layer in loaded.layers:
         if layer.values.get(name, "").strip():
             if layer.origin == "environment":
-                raise Misused(
+                raise Overruled(
                     f"{name} is set in the environment, which wins over every file: change or unset it there."
                 )
-            return loaded.env_files[0] if layer.folder == loaded.env_files[0].parent else loaded.env_files[-1]
+            if layer.origin == ".env" and layer.where != str(loaded.env_files[-1]):
+                return loaded.env_files[0]
+            break
     return loaded.env_files[-1]
 
 
