@@ -118,6 +118,14 @@ ROWS: tuple[Row, ...] = (
         r"context window exceeded",
         r"input is too long|context length of only",
     ),
+    # A least output that others do not have (OpenAI's Responses API through OpenRouter: 16).
+    _row(
+        Kind.UNSUPPORTED,
+        Scope.REQUEST,
+        "400",
+        r"invalid '?max_(?:completion_|output_)?tokens'?: integer below minimum",
+        field="max_output_tokens",
+    ),
     # -- the key
     _row(Kind.NOT_ON_PLAN, Scope.DEPLOYMENT, "401 403", r"paid_model_auth_required|\bpro model\b"),
     _row(
