@@ -11,6 +11,7 @@ from .counters import Calendar, Rolling
 from .lanes import Account, Lane, Scope
 from .windows import Gate, Window
 
+_LONG = frozenset({"rpd", "tpd", "month"})
 RATE_SPAN = 600.0
 """Seconds back over which the current rate is taken."""
 PRIOR = 20 / 3600
@@ -91,7 +92,7 @@ def _rate(scope: Scope, account: Account, now: float) -> tuple[float, float]:
 
 
 def _long(lane: Lane) -> list[Window]:
-    return [window for window in lane.counted if window.limit and window.kind in ("rpd", "tpd", "month")]
+    return [window for window in lane.counted if window.limit and window.kind in _LONG]
 
 
 def _calls(window: Window, lane: Lane) -> float:
@@ -128,10 +129,15 @@ def cost_of_a_call(lane: Lane, rate: float, now: float) -> float:
     hold is lost within the minute.
     """
     cost = 0.0
-    for window in _long(lane):
-        if window.free_at(0, now) > now and window.parked_until > now:
-            return 1.0
+    for window in lane.counted:
+        if not window.limit or window.kind not in _LONG:
+            continue
         counter = window.counter
+        if window.parked_until:
+            if window.free_at(0, now) > now and window.parked_until > now:
+                return 1.0
+        elif now >= counter.next:
+            counter.roll(now)
         until = max(0.0, counter.next - now) if isinstance(counter, Calendar) else DAY / 2
         expected, left = (rate + PRIOR) * until, _calls(window, lane)
         cost = max(cost, expected / (expected + left) if expected + left > 0 else 1.0)

@@ -15,7 +15,7 @@ from ..core.errors import CannotServe, Exhausted
 from ..pool.pool import Pool, Roster
 from ..pool.states import DeploymentState
 from .needs import Needs
-from .policy import Group, order
+from .policy import Group, Lately, order
 from .selection import Selection
 
 _KEEP_SECONDS = 1.0
@@ -74,6 +74,7 @@ class Planner:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
+        self._scarcity = Lately(pool.ledger)
         self._orders: dict[tuple[int, str, int, int], _Order] = {}
 
     def plan(self, roster: Roster, needs: Needs, selection: Selection, now: float) -> Plan:
@@ -85,11 +86,12 @@ class Planner:
 
     def _order(self, roster: Roster, needs: Needs, selection: Selection, now: float) -> _Order:
         output = needs.output.bit_length()
-        key = (id(roster), selection.key, int(needs.abilities | needs.soft) << 8 | needs.tier << 5 | output, output)
+        abilities = int(needs.abilities) | int(needs.soft)
+        key = (id(roster), selection.key, abilities << 8 | needs.tier << 5 | output, output)
         kept = self._orders.get(key)
         if kept is not None and self._holds(kept, len(roster.chat), now):
             return kept
-        groups = order(roster.chat, needs, selection, self._pool.ledger, now)
+        groups = order(roster.chat, needs, selection, self._scarcity, now)
         if len(self._orders) >= _KEEP_ORDERS:
             self._orders.clear()
         fresh = self._orders[key] = _Order(now, self._pool.version, groups, _known(groups), _floor(groups))

@@ -7,17 +7,20 @@ together by provider, so that one provider's models are tried in turn.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
+from typing import Protocol
 
 import msgspec
 
 from ..catalogue.abilities import Ability
-from ..pool.ledger import Ledger
+from ..pool.ledger import Lane
 from ..pool.states import DeploymentState, ModelState
 from .needs import Needs
 from .selection import Selection
 
 _UNKNOWN_LATENCY = 1.0
+_KEEP_SECONDS = 1.0
 _NOTHING = Ability(0)
 
 
@@ -34,8 +37,32 @@ class Group(msgspec.Struct, frozen=True, eq=False):
 Key = tuple[object, ...]
 
 
+class Scarce(Protocol):
+    """Knows what a call costs: a ledger, or what was kept of one."""
+
+    def scarcity(self, lane: Lane, now: float) -> float: ...
+
+
+class Lately:
+    """The scarcity of lanes as it was within the last second: of thousands of lanes, few change in that time."""
+
+    def __init__(self, source: Scarce) -> None:
+        self._source = source
+        self._since = -math.inf
+        self._costs: dict[Lane, float] = {}
+
+    def scarcity(self, lane: Lane, now: float) -> float:
+        if not 0 <= now - self._since < _KEEP_SECONDS:
+            self._costs.clear()
+            self._since = now
+        cost = self._costs.get(lane)
+        if cost is None:
+            cost = self._costs[lane] = self._source.scarcity(lane, now)
+        return cost
+
+
 def order(
-    states: Iterable[DeploymentState], needs: Needs, selection: Selection, ledger: Ledger, now: float
+    states: Iterable[DeploymentState], needs: Needs, selection: Selection, ledger: Scarce, now: float
 ) -> tuple[Group, ...]:
     """The groups that may serve, best first; those of unknown ability after all others."""
     groups = group(states, needs.abilities, selection, needs.soft)
@@ -49,20 +76,29 @@ def group(
 ) -> list[Group]:
     """Those that are not known to lack something, by model."""
     members: dict[str, list[DeploymentState]] = {}
+    bits = int(wanted)  # flags are slow to combine, and this is done for every deployment
+    providers, tiers = selection.providers, selection.tiers
     for state in states:
-        if state.deployment.by_name and state.model.key not in selection.names:
+        model = state.model
+        if state.deployment.by_name and model.key not in selection.names:
             continue
-        if wanted & (state.cannot | state.model.unable):
+        if bits and bits & (int(state.cannot) | int(model.unable)):
             continue
-        if selection.providers and state.provider.key not in selection.providers:
+        if providers and state.provider.key not in providers:
             continue
-        if selection.tiers and state.tier not in selection.tiers:
+        if tiers and state.tier not in tiers:
             continue
-        members.setdefault(state.model.key, []).append(state)
+        found = members.get(model.key)
+        if found is None:
+            members[model.key] = [state]
+        else:
+            found.append(state)
     return [Group(of[0].model, tuple(of), not wanted & ~of[0].can, _lacks(of[0], soft)) for of in members.values()]
 
 
 def _lacks(state: DeploymentState, soft: Ability) -> int:
+    if not soft:
+        return 0
     if soft & (state.cannot | state.model.unable):
         return 2
     return 1 if soft & ~state.can else 0
@@ -76,7 +112,7 @@ def _as_named(
     return named + rank(list(by_name.values())) if selection.then_pool else named
 
 
-def _ranked(groups: list[Group], needs: Needs, selection: Selection, ledger: Ledger, now: float) -> tuple[Group, ...]:
+def _ranked(groups: list[Group], needs: Needs, selection: Selection, ledger: Scarce, now: float) -> tuple[Group, ...]:
     waste = {id(one): _waste(one, needs, ledger, now) for one in groups}
     best: dict[str, float] = {}
     for one in groups:
@@ -117,9 +153,9 @@ def _falls_short(state: DeploymentState, needs: Needs) -> bool:
     return 0 < state.largest_output() < needs.output
 
 
-def _waste(one: Group, needs: Needs, ledger: Ledger, now: float) -> float:
+def _waste(one: Group, needs: Needs, ledger: Scarce, now: float) -> float:
     first = one.members[0]
-    scarcity = min(ledger.scarcity(state.lane, now) for state in one.members)
+    scarcity = min([ledger.scarcity(state.lane, now) for state in one.members])
     stronger = max(0, needs.tier - first.tier)
     return scarcity + 0.12 * stronger + one.model.errors + min(expected_first_event(first), 10.0) / 40
 
