@@ -57,7 +57,7 @@ STYLES: dict[str, Style] = {
         (_COMMON - {"max_tokens"}) | _PENALTIES | {
             "max_completion_tokens", "logit_bias", "logprobs", "top_logprobs", "n", "seed", "user", "metadata", "store",
             "reasoning_effort", "service_tier", "verbosity", "modalities", "prediction", "parallel_tool_calls",
-            "prompt_cache_key", "web_search_options", "moderation",
+            "prompt_cache_key", "prompt_cache_retention", "safety_identifier", "web_search_options", "moderation",
         },
         last=_ENDS, message_fields=_SAID | {"name", "refusal"},
     ),

@@ -32,6 +32,7 @@ WEATHER = Tool(
 )
 CLOCK = Tool(name="get_time", description=None, schema={})
 
+SHARED = {"prompt_cache_key": "k", "safety_identifier": "s", "service_tier": "flex", "verbosity": "low"}
 BASE = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 
 
@@ -145,6 +146,13 @@ BODIES: dict[str, tuple[Request, Quirks, dict[str, Any]]] = {
     "metadata of another dialect": (ask(dialect="anthropic", metadata={"k": "v"}), Quirks(), {}),
     "unknown fields": (ask(extra={"store": True, "model": "x"}), Quirks(), {"store": True}),
     "unknown fields of another dialect": (ask(dialect="anthropic", extra={"container": "c"}), Quirks(), {}),
+    "what the Responses API says in the same words": (
+        ask(dialect="responses", extra={**SHARED, "client_metadata": {"a": "b"}, "responses": object()}),
+        Quirks(),
+        SHARED,
+    ),
+    "what the Responses API says, not on the list": (ask(dialect="responses", extra=SHARED), Quirks(allow=()), {}),
+    "what the Responses API files an answer under": (ask(dialect="responses", metadata={"a": "b"}), Quirks(), {}),
     "unknown fields not on the list": (ask(extra={"store": True}), Quirks(allow=("seed",)), {}),
     "unknown fields on the list": (ask(extra={"min_p": 0.1}), Quirks(allow=("min_p",)), {"min_p": 0.1}),
     "allow": (ask(sampling=FULL, user="u"), Quirks(allow=("seed", "temperature")), {"temperature": 0.5, "seed": 7}),

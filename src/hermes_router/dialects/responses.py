@@ -47,6 +47,7 @@ _KNOWN = frozenset({
     "service_tier",
 })
 # fmt: on
+_ALSO_PASSED_ON = frozenset({"prompt_cache_key", "safety_identifier", "service_tier"})
 
 _EFFORTS = {word: word for word in ("none", "minimal", "low", "medium", "high", "xhigh")} | {"max": "xhigh"}
 _KEPT_ELSEWHERE = {"conversation": "previous_response_id, or the items themselves", "prompt": "instructions"}
@@ -113,7 +114,7 @@ def read_request(body: Table, shelf: Shelf) -> Request:
         include_usage=True,
         user=text(body, "user"),
         metadata=object_(body, "metadata"),
-        extra={**leftovers(body, _KNOWN), **_verbosity(body), ASKED: asked},
+        extra={**leftovers(body, _KNOWN - _ALSO_PASSED_ON), **_verbosity(body), ASKED: asked},
     )
 
 

@@ -29,6 +29,9 @@ _OWN = frozenset({"model", "messages", "stream", "stream_options", "tools", "too
 _MAX_TOKENS = frozenset({"max_tokens", "max_completion_tokens"})
 _DEFAULT_MAX_TOKENS = 8192
 _SAMPLED = ("temperature", "top_p", "top_k")
+_OF_BOTH = ("prompt_cache_key", "prompt_cache_retention", "safety_identifier", "service_tier", "verbosity")
+"""Fields that mean the same in OpenAI's Responses and in Chat Completions. ``metadata`` does not: here it belongs to
+answers that OpenAI keeps, and is refused without ``store`` (OpenAI API reference, "Create chat completion")."""
 
 
 class OpenAIWire:
@@ -81,13 +84,21 @@ def write_chat(request: Request, target: Target, max_output: int | None) -> Tabl
         body["response_format"] = _format(request.response_format, quirks)
     _taste(body, request, quirks)
     thinking = _thinking(request, target)
-    if request.extra and request.dialect == "openai":
-        body |= {name: value for name, value in request.extra.items() if name not in body}
+    if request.extra:
+        body |= _extra(request, body)
     body |= thinking
     if quirks.allow is not None or quirks.drop or quirks.rename:
         kept = _OWN | _MAX_TOKENS | (thinking.keys() if quirks.thinking or quirks.effort else frozenset())
         body = shape_fields(body, quirks, kept)
     return add_fields(body, quirks)
+
+
+def _extra(request: Request, body: Table) -> Table:
+    """What only the caller and this API know, as it came."""
+    extra = request.extra
+    if request.dialect == "openai":
+        return {name: value for name, value in extra.items() if name not in body}
+    return {name: extra[name] for name in _OF_BOTH if name in extra} if request.dialect == "responses" else {}
 
 
 def _limit(body: Table, target: Target, max_output: int | None) -> None:
