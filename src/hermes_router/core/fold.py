@@ -72,8 +72,15 @@ class Answer(msgspec.Struct):
         return "".join(part.text for part in self.parts if isinstance(part, ReasoningPart))
 
 
+_SLOTS: dict[type, str] = {Start: "start", Usage: "usage", Finish: "finish"}
+"""Events that are kept as they are, and where."""
+
+
 def fold(event: Event, answer: Answer) -> Answer:
     """Add one event to the answer (changed in place and returned)."""
+    if (slot := _SLOTS.get(type(event))) is not None:
+        setattr(answer, slot, event)
+        return answer
     match event:
         case TextDelta():
             _text(event, answer)
@@ -91,14 +98,8 @@ def fold(event: Event, answer: Answer) -> Answer:
             last = answer.parts[-1] if answer.parts else None
             if isinstance(last, TextPart):
                 last.citations = event.items
-        case Usage():
-            answer.usage = event
-        case Start():
-            answer.start = event
         case Vectors():
             answer.vectors.extend(event.vectors)
-        case Finish():
-            answer.finish = event
         case Failed():
             answer.fault = event.fault
         case Note():

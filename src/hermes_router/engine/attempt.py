@@ -91,6 +91,7 @@ class Attempt:
         self._heard_at = 0.0
         self._output = 0
         self._admitted = False
+        self._ending = False
         self._over = False
 
     async def start(self) -> Fault | None:
@@ -129,8 +130,10 @@ class Attempt:
         """The next events, screened; an empty list when the answer is over. ``Failed`` comes last."""
         while not self._over:
             events = await self._raw()
+            if not events:
+                continue
             self._note(events)
-            if self._screens and events:
+            if self._screens:
                 events = through(self._screens, events)
                 self._over |= self._ended_by_a_screen(events)
             if events:
@@ -183,7 +186,11 @@ class Attempt:
             return self._broken_off(self._reader, self._silent())
         except TransportError as error:
             return self._broken_off(self._reader, _transport_fault(error))
-        return self._reader.feed(chunk)
+        events = self._reader.feed(chunk)
+        if not self._ending and self._reader.ending:
+            self._ending = True
+            self._dog.deadline = min(self._dog.deadline, self._dog.time() + _ENDING_SECONDS)
+        return events
 
     def _broken_off(self, reader: Reader, fault: Fault) -> list[Event]:
         """The body did not come to its end; all of the answer may be there even so, only its last frame missing.
@@ -224,7 +231,7 @@ class Attempt:
         if not self.spoke:
             self.spoke = True
             self.record.first_event = now - self._began
-        if self.finish is None:
+        if self.finish is None and not self._ending:
             self._dog.deadline = min(now + self._deadlines.gap, self._ends)
 
     async def _refused(self, response: HttpResponse) -> Fault:

@@ -249,7 +249,7 @@ class Room:
         return Held(state, free.at, free.window)
 
     def _until(self, ticket: Ticket, state: DeploymentState, now: float, *, resort: bool) -> float:
-        tried = ticket.tried.get(state.key)
+        tried = ticket.tried.get(state.key) if ticket.tried else None
         if tried is not None and (tried.again_at > now or tried.times >= _TRIES_EACH):
             return math.inf
         if not _is_large_enough(ticket, state):

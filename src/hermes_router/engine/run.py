@@ -114,6 +114,14 @@ class Exchange:
                 self._adopt(spoke)
                 self.record.first_event = self._elapsed()
 
+    async def all(self) -> list[Event]:
+        """The events of an answer that is given whole, after ``begin``."""
+        assert self._whole
+        assert self._attempt is not None
+        events, self._head = self._head, []
+        await self._finished(self._attempt)
+        return events
+
     async def batches(self) -> AsyncIterator[list[Event]]:
         """Events in the order and the lumps they came in."""
         attempt = self._attempt

@@ -162,8 +162,8 @@ class DeploymentState(Party):
 
     def rest_until(self, now: float, patience: float | None = None) -> float:
         """When nothing but quota stands in the way; in the past: now."""
-        until = self.free_at(patience)
-        for party in (self.model, self.credential, self.account, self.provider):
+        until = 0.0
+        for party in (self, self.model, self.credential, self.account, self.provider):
             if party.rest is not None:
                 until = max(until, party.free_at(patience))
         if self.provider.breaker.until:

@@ -80,8 +80,7 @@ def _stay_with(plan: Plan, request: Request) -> Plan:
 async def _whole(runtime: Runtime, call: Call, dialect: Dialect, request: Request, exchange: Exchange) -> None:
     folder = Folder()
     await exchange.begin()
-    async for events in exchange.batches():
-        folder.add(events)
+    folder.add(await exchange.all())
     answer = folder.answer()
     body = dialect.answer(request, answer, _served(call, exchange))
     _remember(runtime, exchange, answer)
