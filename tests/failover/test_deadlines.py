@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import pytest
 
 from fakes.lab import DIALECTS, Lab, toml_of
-from fakes.memory_transport import EVENT_STREAM, SILENCE, Asked, Entry, Step, Told, silent, streamed
-from fakes.speaker import speaker
+from fakes.memory_transport import DONE, EVENT_STREAM, SILENCE, Asked, Entry, Step, Told, silent, streamed
+from fakes.speaker import speaker, spoken
 from fakes.upstream import Chunk, delta, frame, text_stream
 from fakes.virtual_time import run
 
@@ -200,3 +200,35 @@ def _lab(*first: Entry, facts: str = "", more: str = "", others: Sequence[Entry]
     lab.up.script("first", *first)
     lab.up.script("second", *others)
     return lab
+
+
+@pytest.mark.parametrize("counted", [True, False], ids=["with its usage", "without"])
+@pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_silence_after_the_finish_reason_is_the_end_within_a_second(dialect: str, stream: bool, counted: bool):
+    async def main() -> None:
+        chunks = spoken(FULL, [], 7)
+        lab = _lab(streamed(chunks if counted else chunks[:-1], then="stall"))
+        heard = await lab.ask(dialect, stream=stream)
+        assert (heard.text, heard.error) == (FULL, None)
+        assert heard.finish in ("stop", "end_turn")
+        assert heard.took < 1.5
+        assert [asked.name for asked in lab.up.asked] == ["first"]
+
+    run(main)
+
+
+def test_silence_after_a_word_about_calls_is_not_yet_the_end():
+    tools = [{"type": "function", "function": {"name": "go", "parameters": {"type": "object"}}}]
+
+    async def main() -> None:
+        one, *rest = spoken("", [("go", {"a": 1}), ("go", {"a": 2})], 7)[1:]
+        said = frame(one).replace(b'"finish_reason":null', b'"finish_reason":"tool_calls"')
+        said = said.replace(b'"finish_reason": null', b'"finish_reason": "tool_calls"')
+        assert b"tool_calls" in said.split(b"finish_reason")[1]
+        lab = _lab(Told(headers=EVENT_STREAM, steps=[said, 4.0, *map(frame, rest), DONE]))
+        heard = await lab.ask(tools=tools)
+        assert heard.calls == [("go", {"a": 1}), ("go", {"a": 2})]
+        assert [asked.name for asked in lab.up.asked] == ["first"]
+
+    run(main)

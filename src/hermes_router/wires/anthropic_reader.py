@@ -67,6 +67,10 @@ class MessageReader:
         self._now = now
         self._reader: Reader | None = None
 
+    @property
+    def ending(self) -> bool:
+        return self._reader is not None and self._reader.ending
+
     def feed(self, data: bytes) -> list[Event]:
         if self._reader is None:
             data = data.lstrip(_BLANK)
@@ -92,6 +96,8 @@ class MessageReader:
 class _NoAnswer:
     """A body that is neither JSON nor an event stream, such as an HTML page."""
 
+    ending = False
+
     def __init__(self, content_type: str) -> None:
         self._message = f"the answer is neither JSON nor an event stream ({content_type or 'no content type'})"
         self._said = False
@@ -108,6 +114,8 @@ class _NoAnswer:
 
 class _JsonReader:
     """Gathers the body and reads it whole."""
+
+    ending = False
 
     def __init__(self, target: Target, now: float) -> None:
         self._target = target
@@ -161,6 +169,10 @@ class _StreamReader:
             "message_delta": self._message_delta,
             "message_stop": lambda _: self._finish(),
         }
+
+    @property
+    def ending(self) -> bool:
+        return self._reading.reason is not None
 
     def feed(self, data: bytes) -> list[Event]:
         return self._frames(self._parser.feed(data))

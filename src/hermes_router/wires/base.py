@@ -40,6 +40,11 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 class Reader(Protocol):
     """Reads one answer's body, given in pieces of any size. After ``Failed`` nothing more comes."""
 
+    @property
+    def ending(self) -> bool:
+        """It has said why it stops: no more output is due, at most counts and the formal end."""
+        ...
+
     def feed(self, data: bytes) -> list[Event]:
         """The events that became complete with ``data``."""
         ...

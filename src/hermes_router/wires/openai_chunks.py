@@ -91,6 +91,11 @@ class AnswerReader:
         """Whether text may become TextDelta as it is."""
         return self._think.plain and not self._logprobs
 
+    @property
+    def ending(self) -> bool:
+        """Not where it calls tools: some providers say why they stop with each call (recorded: OpenRouter)."""
+        return self._word is not None and self._reason is not FinishReason.TOOL_CALLS and not self._calls.count
+
     def read(self, chunk: Table, events: list[Event], *, whole: bool = False) -> None:
         """Add the events of one chunk, or of a ``whole`` body."""
         if (error := _error_in(chunk)) is not None:

@@ -64,6 +64,8 @@ _ANSWER = msgspec.json.Decoder(_Answer)
 class EmbedReader:
     """Reads one embeddings answer: ``Vectors`` in the order of the inputs, ``Usage``, ``Finish``."""
 
+    ending = False
+
     def __init__(self, target: Target, now: float) -> None:
         self._target = target
         self._now = now

@@ -106,6 +106,10 @@ class ChatReader:
         self._sniffed = False
         self._bad_events = 0
 
+    @property
+    def ending(self) -> bool:
+        return self._general is not None and self._general.ending
+
     def feed(self, data: bytes) -> list[Event]:
         """The events that became complete with ``data``."""
         if self._over:
