@@ -65,6 +65,16 @@ def needs_of(request: Request) -> Needs:
     )
 
 
+def names_a_file(request: Request) -> bool:
+    """It has a document that lies in one provider's account, where nobody else can see it."""
+    parts = (part for message in request.messages for part in message.parts)
+    return any(
+        isinstance(inner, Document) and inner.file_id is not None
+        for part in parts
+        for inner in (part.parts if isinstance(part, ToolResult) else (part,))
+    )
+
+
 def needs_of_embedding(request: EmbeddingRequest) -> Needs:
     """The needs of an embedding request: room for its tokens."""
     return Needs(abilities=_NOTHING, input=count_embedding(request))

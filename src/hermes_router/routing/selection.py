@@ -43,6 +43,14 @@ def select(model: str, world: World, *, pin: bool, profile: str | None = None) -
     return AUTO
 
 
+def stays_with_one(selection: Selection, world: World) -> bool:
+    """Only one provider can come of it."""
+    named = {name.partition("/")[0] for name in selection.names}
+    if named and not selection.then_pool:
+        return len(named) == 1
+    return len(selection.providers or {deployment.provider for deployment in world.deployments}) == 1
+
+
 def _profile(name: str, world: World) -> Selection:
     found = world.profiles.get(name)
     if found is None:

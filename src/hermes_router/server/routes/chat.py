@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from ...core.errors import RouterError
+from ...catalogue.abilities import Ability
+from ...core.errors import BadRequest, RouterError
 from ...core.fold import Answer, Folder
 from ...core.request import Request, Role
 from ...dialects.base import Dialect, Served
 from ...engine.run import Exchange
 from ...engine.work import ChatWork
-from ...routing.needs import needs_of
+from ...routing.needs import Needs, names_a_file, needs_of
 from ...routing.plan import Plan, prefer
-from ...routing.selection import AUTO, select
+from ...routing.selection import AUTO, Selection, select, stays_with_one
 from ..asked import wait_seconds, wants_pin
 from ..http import Call, Header, header
 from ..runtime import Runtime
@@ -37,6 +38,7 @@ def exchange_for(runtime: Runtime, call: Call, request: Request) -> Exchange:
     needs = needs_of(request)
     pin = wants_pin(call.headers, settings)
     selection = select(request.model, roster.world, pin=pin, profile=call.headers.get("x-hermes-profile"))
+    _refuse_files_of_others(request, needs, selection, runtime)
     try:
         plan = runtime.planner.plan(roster, needs, selection, runtime.clock())
     except RouterError:
@@ -53,6 +55,18 @@ def exchange_for(runtime: Runtime, call: Call, request: Request) -> Exchange:
         patience=wait_seconds(call.headers, settings),
         whole=not request.stream,
     )
+
+
+def _refuse_files_of_others(request: Request, needs: Needs, selection: Selection, runtime: Runtime) -> None:
+    """A file's id means something to one provider only: whoever else got it would refuse it, or read another file."""
+    if not needs.abilities & Ability.DOCUMENTS or not names_a_file(request):
+        return
+    if not stays_with_one(selection, runtime.roster.world):
+        raise BadRequest(
+            "file_id names a file that was uploaded to one provider, and this request may go to several: send the file "
+            "itself, or pin the request to that provider (X-Hermes-Pin: true with provider/model as the model)",
+            param="file_id",
+        )
 
 
 def served_headers(exchange: Exchange) -> list[Header]:
