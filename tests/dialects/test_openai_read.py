@@ -578,3 +578,35 @@ def refused(body: dict[str, Any]) -> BadRequest | None:
     except BadRequest as error:
         return error
     return None
+
+
+TOOL = {"name": "look", "description": "Looks.", "parameters": {"type": "object", "properties": {}}}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param({}, id="messages only"),
+        pytest.param({"temperature": 0.2, "top_p": 1, "max_tokens": 5}, id="knobs"),
+        pytest.param({"stop": "END", "user": "u", "stream": True}, id="a stop word"),
+        pytest.param({"stream": True, "stream_options": {"include_usage": True}}, id="usage"),
+        pytest.param({"temperature": None, "stop": None, "stream_options": None, "user": None}, id="nulls"),
+        pytest.param({"tools": [{"type": "function", "function": dict(TOOL)}]}, id="a tool"),
+    ],
+)
+def test_a_common_request_is_read_as_any_other_would_be(fields: dict[str, Any]):
+    # A null parameter of another kind changes nothing, but makes the request an uncommon one.
+    assert read(**fields) == read(**fields, logprobs=None, response_format=None)
+
+
+def test_a_plain_tool_is_read_as_any_other_would_be():
+    plain = {"type": "function", "function": dict(TOOL)}
+    by_the_long_way = {"type": "function", "function": TOOL | {"strict": None}}
+    assert read(tools=[plain]) == read(tools=[by_the_long_way])
+
+
+@pytest.mark.parametrize("content", [pytest.param("hi", id="text"), pytest.param("", id="empty")])
+@pytest.mark.parametrize("role", ["system", "developer", "user", "assistant"])
+def test_a_plain_message_is_read_as_any_other_would_be(role: str, content: str):
+    plain = {"role": role, "content": content}
+    assert read(messages=[plain]) == read(messages=[plain | {"name": None}])

@@ -54,6 +54,21 @@ def read_tools(body: Table) -> tuple[tuple[Tool, ...], ToolChoice | None, bool]:
 
 
 def _tool(table: Table, where: str) -> Tool:
+    return _plain(table) or _any_tool(table, where)
+
+
+def _plain(table: Table) -> Tool | None:
+    """The tool most are: a function with a name, a description and parameters. None where it is anything else."""
+    function = table.get("function")
+    if len(table) != 2 or table.get("type") != "function" or type(function) is not dict or len(function) != 3:
+        return None
+    name, said, schema = function.get("name"), function.get("description"), function.get("parameters")
+    if type(name) is not str or not name or type(said) is not str or type(schema) is not dict or not schema:
+        return None
+    return Tool(name=name, description=said, schema=schema)
+
+
+def _any_tool(table: Table, where: str) -> Tool:
     kind = text(table, "type", where) or "function"
     if kind != "function":
         raise bad(at(where, "type"), f"must be function: {shown(kind)} tools are not served")

@@ -148,10 +148,8 @@ class Exchange:
 
     def _only_thought(self, events: list[Event]) -> tuple[Fault | None, list[Event]]:
         """An answer that ends when it has only thought aloud is none: why, and what of it may be passed on."""
-        if self._sent.final:
-            return None, events
         at = _finish_at(events)
-        if at is None or self._sent.text.strip():
+        if at is None or self._sent.final or self._sent.text.strip():
             return None, events
         fault = emptiness(events)
         return fault, [event for event in events[:at] if not isinstance(event, Usage)] if fault else events

@@ -195,7 +195,7 @@ class ChatReader:
 
     def _frames(self, frames: list[Frame], *, last: bool = False) -> list[Event]:
         events: list[Event] = []
-        answer = self._answer
+        answer = self._general or self._answer
         for frame in frames:
             if answer.started and self._plain(frame.data, events, answer):
                 continue
