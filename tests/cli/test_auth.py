@@ -178,3 +178,12 @@ def test_a_running_router_serves_with_a_key_as_soon_as_it_is_added(tmp_path: Pat
         assert process(tmp_path, "auth", "remove", "groq", "1111", env=groq).returncode == 0
         assert "-- sandbox-" in process(tmp_path, "chat", "hello", env=groq).stdout
     assert saved(tmp_path)["providers"] == {}
+
+
+def test_a_running_router_checks_the_keys_itself(tmp_path: Path, groq: dict[str, str]):
+    (tmp_path / "auth.json").write_text(json.dumps({"providers": {"groq": [GOOD, BAD]}}))
+    with router(tmp_path, env=groq):  # only the router knows where groq is
+        done = process(tmp_path, "auth", "check", "--json", env={"PORT": "1"})
+    said = {one["tail"]: (one["provider"], one["state"], one["origin"]) for one in json.loads(done.stdout)}
+    assert said == {"1111": ("groq", "good", "auth.json"), "2222": ("groq", "refused", "auth.json")}
+    assert done.returncode == 1

@@ -161,3 +161,34 @@ def test_a_router_whose_files_are_broken_can_be_stopped(tmp_path: Path):
     with router(tmp_path):
         (tmp_path / ".env").write_text("PORT=abc\n")
         assert process(tmp_path, "stop").stdout.startswith("Stopped")
+
+
+BLOCKED = {
+    "setup": ("setup", "--yes", "--no-start"),
+    "mode": ("mode", "sequential"),
+    "features": ("features", "enable", "pin"),
+    "start in the background": ("start", "--daemon"),
+    "auth add": ("auth", "add", "groq", "--key-stdin", "--no-check"),
+}
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="a folder that nobody can write to, root neither")
+@pytest.mark.parametrize("arguments", BLOCKED.values(), ids=BLOCKED)
+def test_a_disk_that_cannot_be_written_is_a_sentence(tmp_path: Path, arguments: tuple[str, ...]):
+    done = process(tmp_path, *arguments, env={"HERMES_HOME": "/proc/nothing-here"}, said="k-test-1111\n")
+    assert done.returncode in (1, 2)
+    assert "Traceback" not in done.stderr
+    assert done.stderr.startswith("hermes-router: ")
+    assert "/proc/nothing-here" in done.stderr
+
+
+def test_the_mode_is_that_of_the_running_router(tmp_path: Path):
+    with router(tmp_path, env={"ROTATION_MODE": "sequential"}):
+        assert process(tmp_path, "mode").stdout.startswith("sequential (from: environment)")
+
+
+def test_the_new_key_of_apps_closes_a_file_that_others_could_read(tmp_path: Path):
+    (tmp_path / ".env").write_text("PIN=0\n")
+    (tmp_path / ".env").chmod(0o644)
+    assert run(tmp_path, "setup", "--yes", "--no-start").exit_code == 0
+    assert (tmp_path / ".env").stat().st_mode & 0o777 == 0o600

@@ -98,3 +98,8 @@ def test_nobody_is_asked_offline(tmp_path: Path):
         env = {"GROQ_BASE_URL": up.at("groq"), "GROQ_API_KEY": "k-test-1111", "PORT": "0"}
         run(tmp_path, "doctor", "--offline", env=env)
         assert up.requests == []
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="a folder that nobody can write to, root neither")
+def test_a_home_where_nothing_can_be_written_fails():
+    assert home(Path("/proc/nothing-here")).state == "fail"

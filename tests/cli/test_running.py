@@ -102,7 +102,7 @@ def test_quota_is_reset_only_when_somebody_says_so(home: Path):
     assert process(home, "quota", "reset", "sandbox-fast").returncode == 2
     done = process(home, "quota", "reset", "sandbox-fast", "--yes")
     assert done.returncode == 0, done.stderr
-    assert process(home, "quota", "reset", "nobody", "--yes").returncode == 1
+    assert process(home, "quota", "reset", "nobody", "--yes").returncode == 2
 
 
 def test_the_log_can_be_followed(home: Path):
@@ -214,3 +214,23 @@ def test_the_run_file_of_another_router_stays(tmp_path: Path):
 @pytest.mark.parametrize("host,url", [("0.0.0.0", "127.0.0.1"), ("::", "127.0.0.1"), ("::1", "::1"), ("[::1]", "::1")])
 def test_a_router_that_listens_everywhere_is_asked_on_this_machine(host: str, url: str):
     assert client.reachable(host) == url
+
+
+def test_a_command_line_that_the_router_does_not_understand_is_exit_code_2(home: Path):
+    done = process(home, "logs", "--status", "2xx")
+    assert (done.returncode, "4xx" in done.stderr) == (2, True)
+
+
+def test_quota_of_a_provider_that_there_is_not_is_exit_code_2(home: Path):
+    done = process(home, "quota", "reset", "grok", "--yes")
+    assert (done.returncode, done.stderr) == (
+        2, "hermes-router: There is no provider 'grok'; did you mean groq? All of them: hr auth list --all\n",
+    )  # fmt: skip
+
+
+def test_a_request_that_was_refused_is_not_said_to_have_been_answered(home: Path):
+    assert process(home, "chat", "-m", "hermes-router:nothing", "hello").returncode == 1
+    told = process(home, "why").stdout
+    assert "answered at once" not in told
+    assert "The caller got 4" in told
+    assert not any(line.rstrip().endswith(":") for line in told.splitlines() if line.startswith("The caller got"))

@@ -71,6 +71,11 @@ def nearest(word: str, words: Iterable[str]) -> str:
     return f"; known: {', '.join(known)}" if 0 < len(known) <= 24 else ""
 
 
+def sentence(text: str) -> str:
+    """With a full stop, unless it ends in a question already."""
+    return text if text.endswith("?") else f"{text}."
+
+
 def dotted(path: Path) -> str:
     """``providers.groq.models[2].limits``: as a person would write it."""
     out = ""

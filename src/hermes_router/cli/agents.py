@@ -19,6 +19,10 @@ CONTEXT = 131072
 """Context that tools are told: small enough for most of the pool."""
 
 
+_CLOUDS = ("CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX", "CLAUDE_CODE_USE_FOUNDRY")
+"""Where one of these is set, Claude Code asks that cloud, whatever ANTHROPIC_BASE_URL says."""
+
+
 class Launch(msgspec.Struct, frozen=True, kw_only=True):
     """``set`` and ``unset`` variables of the child, ``arguments`` before the user's own."""
 
@@ -32,13 +36,18 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
         return f"Launch({self.program})"
 
 
-def launches(url: str, key: str, model: str) -> dict[str, Launch]:
-    """By the name that ``hr launch`` takes."""
+def launches(url: str, key: str, model: str, *, chosen: bool = False) -> dict[str, Launch]:
+    """By the name that ``hr launch`` takes. ``chosen``: the user asked for this model; else Claude Code sends its own
+    names, for which the router chooses."""
     return {
         "claude": Launch(
             program="claude",
-            set={"ANTHROPIC_BASE_URL": url, "ANTHROPIC_AUTH_TOKEN": key},
-            unset=("ANTHROPIC_API_KEY",),
+            set={
+                "ANTHROPIC_BASE_URL": url,
+                "ANTHROPIC_AUTH_TOKEN": key,
+                **({"ANTHROPIC_MODEL": model} if chosen else {}),
+            },
+            unset=("ANTHROPIC_API_KEY", *_CLOUDS),
             install="npm install -g @anthropic-ai/claude-code",
         ),
         "codex": Launch(
@@ -55,6 +64,7 @@ def launches(url: str, key: str, model: str) -> dict[str, Launch]:
         "aider": Launch(
             program="aider",
             set={"OPENAI_API_BASE": f"{url}/v1", "OPENAI_API_KEY": key, "AIDER_MODEL": f"openai/{model}"},
+            unset=("AIDER_OPENAI_API_BASE", "AIDER_OPENAI_API_KEY"),
             install="python -m pip install aider-install && aider-install",
         ),
     }

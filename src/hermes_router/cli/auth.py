@@ -135,26 +135,23 @@ def check(
     Example: hr auth check
     """
     from . import keyring
-    from .loading import build_here, load_here, provider_named, providers_here
+    from .client import find
+    from .loading import load_leniently, provider_named, providers_here
     from .output import working
-    from .probe import check as ask
 
-    loaded = load_here()
-    world = build_here(loaded)
+    loaded = load_leniently()
     only = provider_named(provider, providers_here(loaded)) if provider else ""
-    everybody = (*world.deployments, *world.embedders)
-    pairs = {one.credential.id: (one.provider, one.credential) for one in everybody if only in ("", one.provider)}
     with working("Asking the providers ..."):
-        findings = ask(world, loaded, pairs.values())
+        router = find(loaded)
+        findings, notices = keyring.through(router, only) if router is not None else keyring.directly(only)
     if as_json:
         print_json(findings)
     elif not findings:
         say("No provider can be asked: none has a key. Add one with: hr setup")
     else:
         show(keyring.report(findings))
-    for notice in world.notices if not as_json else ():
-        if only in ("", notice.subject):
-            say(f"! {notice.subject}: {notice.message}")
+    for notice in notices if not as_json else ():
+        say(f"! {notice}")
     if keyring.refused(findings):
         raise typer.Exit(FAILED)
 

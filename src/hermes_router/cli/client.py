@@ -14,7 +14,7 @@ import orjson
 
 from ..settings import Loaded, admin_key
 from . import runfile
-from .output import Failed
+from .output import Failed, Misused
 from .runfile import Running
 
 _EVERYWHERE = ("0.0.0.0", "::", "[::]", "")
@@ -93,7 +93,8 @@ class Router:
                 "ADMIN_API_KEY: set the same here."
             )
         if answer.status >= 400:
-            raise Failed(answer.message() or f"The router answered {answer.status} to {method} {path}.")
+            kind = Misused if answer.status == 400 else Failed
+            raise kind(answer.message() or f"The router answered {answer.status} to {method} {path}.")
         return answer.json() if answer.body else None
 
     def call(self, method: str, path: str, body: Any = None, *, key: str = "", timeout: float = 60) -> Answer:

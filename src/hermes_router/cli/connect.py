@@ -157,7 +157,10 @@ def _yaml(before: str, url: str, key: str, model: str) -> str:
 
     if not before.strip():
         return continue_yaml(url, key, model, whole=True)
+    entry = continue_yaml(url, key, model, whole=False)
     lines = before.splitlines(keepends=True)
+    if _unindented(entry) in _unindented(before):
+        return before
     at = next((number for number, line in enumerate(lines) if line.rstrip() == "models:"), None)
     if "name: hermes-router" in before or at is None:
         raise Failed(
@@ -165,9 +168,12 @@ def _yaml(before: str, url: str, key: str, model: str) -> str:
         )
     first = next((line for line in lines[at + 1 :] if line.strip() and not line.lstrip().startswith("#")), "")
     indent = len(first) - len(first.lstrip()) if first.lstrip().startswith("- ") else 2
-    entry = continue_yaml(url, key, model, whole=False)
     shifted = "".join(f"{' ' * indent}{line[2:]}" for line in entry.splitlines(keepends=True))
     return "".join([*lines[: at + 1], shifted, *lines[at + 1 :]])
+
+
+def _unindented(text: str) -> str:
+    return "".join(f"{line.strip()}\n" for line in text.splitlines())
 
 
 def codex_toml(before: str, url: str, model: str) -> str:

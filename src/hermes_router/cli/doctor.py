@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import socket
 import stat
@@ -140,10 +139,22 @@ def home(path: Path) -> Finding:
     there = path
     while not there.exists() and there != there.parent:
         there = there.parent
-    if there.is_file() or not os.access(there, os.W_OK | os.X_OK):
+    if not _writable(there):
         fix = "give yourself the right to write there, or set HERMES_HOME to another folder"
         return Finding(about="HERMES_HOME", state="fail", found=f"{path} cannot be written", fix=fix)
     return Finding(about="HERMES_HOME", state="ok", found=str(path) if path.exists() else f"{path} (made at the start)")
+
+
+def _writable(folder: Path) -> bool:
+    """By trying: what the modes allow, a read-only or a full disk may not."""
+    import tempfile
+
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"x")
+    except OSError:
+        return False
+    return True
 
 
 def mode(path: Path) -> Finding | None:
@@ -287,9 +298,8 @@ def _keys(world: World, loaded: Loaded) -> Iterator[Finding]:
 
 
 def _fix(message: str) -> str:
-    return (
-        "" if any(word in message for word in ("set ", "list the models", "emove ")) else "hr config check tells more"
-    )
+    said = ("set ", "list the models", "emove ", "is 0600 now")
+    return "" if any(word in message for word in said) else "hr config check tells more"
 
 
 def _read(loaded: Loaded) -> str:

@@ -123,7 +123,7 @@ def disable(name: Name) -> None:
 
 def _switch(name: str, *, on: bool) -> None:
     from .. import envfile
-    from ..catalogue.mistakes import nearest
+    from ..catalogue.mistakes import nearest, sentence
     from .applying import applied
     from .loading import load_here
 
@@ -131,7 +131,8 @@ def _switch(name: str, *, on: bool) -> None:
     features = known(loaded)
     feature = features.get(name.replace("-", "_"))
     if feature is None:
-        raise Misused(f"There is no feature '{name}'{nearest(name, features)}. All of them: hr features list")
+        wrong = sentence(f"There is no feature '{name}'{nearest(name, features)}")
+        raise Misused(f"{wrong} All of them: hr features list")
     if not feature.variable or (on and feature.on is None):
         raise Misused(f"{name} has no switch. {feature.about[0].upper()}{feature.about[1:]}")
     path = envfile.place(loaded, feature.variable)

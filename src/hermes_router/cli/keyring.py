@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from .probe import Finding
 
+_AT_ONCE = 8
 MARKS = {"good": "ok", "open": "ok?", "unknown": "ok?", "refused": "no", "unreachable": "?"}
 _COLOURS = {"good": "green", "open": "green", "unknown": "yellow", "refused": "red", "unreachable": "yellow"}
 
@@ -42,6 +43,63 @@ def probe(loaded: Loaded, keys: Mapping[str, Sequence[str]]) -> list[Finding]:
     pairs = [(name, credential(name, key, "")) for name, some in keys.items() for key in some]
     with working("Asking the providers (their lists of models, which is free) ..."):
         return check(world, loaded, pairs)
+
+
+def directly(only: str) -> tuple[list[Finding], list[str]]:
+    """Each configured key, asked about from here: findings, and what does not serve. Raises SettingsError."""
+    from .loading import build_here, load_here
+    from .probe import check
+
+    loaded = load_here()
+    world = build_here(loaded)
+    everybody = (*world.deployments, *world.embedders)
+    pairs = {one.credential.id: (one.provider, one.credential) for one in everybody if only in ("", one.provider)}
+    notices = [f"{one.subject}: {one.message}" for one in world.notices if only in ("", one.subject)]
+    return check(world, loaded, pairs.values()), notices
+
+
+def through(router: Router, only: str) -> tuple[list[Finding], list[str]]:
+    """The same by the running router, with the keys and addresses that it uses. Raises Failed."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    rows = {str(row["provider"]): row for row in router.get("/admin/api/credentials", provider=only)}
+    serving = (str(one["provider"]) for one in router.get("/v1/status", brief=1)["deployments"])
+    keyed = (name for name, row in rows.items() if row["credentials"])
+    names = [name for name in dict.fromkeys((*keyed, *serving)) if only in ("", name)]
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        found = pool.map(lambda name: _asked(router, name, rows.get(name, {}).get("credentials", [])), names)
+        findings = [one for some in found for one in some]
+    return findings, [f"{name}: {said}" for name, row in rows.items() for said in row["notices"]]
+
+
+def _asked(router: Router, provider: str, held: Sequence[Mapping[str, str]]) -> list[Finding]:
+    """One provider's keys, by the router."""
+    import time
+
+    import msgspec
+
+    from ..server.probe import Checked
+    from .probe import Finding, judged
+
+    origins = {one["tail"]: one["origin"] for one in held}
+    began = time.monotonic()
+    said = router.admin("POST", "/admin/api/credentials/check", {"provider": provider})
+    took = time.monotonic() - began
+    findings = []
+    for one in msgspec.convert(said["results"], list[Checked]):
+        state, message = judged(one)
+        findings.append(
+            Finding(
+                provider=provider,
+                tail=one.tail,
+                origin=origins.get(one.tail, ""),
+                state=state,
+                message=message,
+                models=one.models,
+                took=took,
+            )
+        )
+    return findings
 
 
 def report(findings: Sequence[Finding]) -> Table:

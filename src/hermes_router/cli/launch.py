@@ -30,7 +30,7 @@ def launch(
     from .loading import load_here
 
     router = running(load_here())
-    known = launches(router.url, router.caller_key, model or router.loaded.settings.router_model_id)
+    known = launches(router.url, router.caller_key, model or router.loaded.settings.router_model_id, chosen=bool(model))
     chosen = known.get(agent)
     if chosen is None:
         raise Misused(f"hr launch knows {', '.join(known)}, not '{agent}'. For other tools: hr connect")

@@ -10,7 +10,7 @@ import platformdirs
 
 from ..catalogue.load import CatalogueError, load_builtin, merge
 from ..catalogue.mistakes import Origin as Source
-from ..catalogue.mistakes import nearest
+from ..catalogue.mistakes import nearest, sentence
 from ..catalogue.schema import ProviderSpec, UserConfig
 from ..pool.build import build
 from ..pool.world import World
@@ -63,9 +63,10 @@ def providers_here(loaded: Loaded) -> dict[str, ProviderSpec]:
         raise SettingsError(str(error)) from error
 
 
-def provider_named(name: str, specs: Mapping[str, ProviderSpec]) -> str:
+def provider_named(name: str, specs: Mapping[str, object]) -> str:
     """The provider as the catalogue writes it (``github-models`` is ``github_models``). Raises Misused."""
     for form in (name, name.lower().replace("-", "_"), name.lower()):
         if form in specs:
             return form
-    raise Misused(f"There is no provider '{name}'{nearest(name.lower(), specs)}. All of them: hr auth list --all")
+    wrong = sentence(f"There is no provider '{name}'{nearest(name.lower(), specs)}")
+    raise Misused(f"{wrong} All of them: hr auth list --all")

@@ -31,11 +31,14 @@ def mode(
     from .loading import load_here
 
     loaded = load_here()
+    router = find(loaded)
     if wanted is None:
         facts = {"mode": loaded.settings.rotation_mode, "origin": loaded.origins["rotation_mode"]}
+        if router is not None:
+            said = router.get("/admin/api/config")["settings"]["ROTATION_MODE"]
+            facts = {"mode": said["value"], "origin": said["origin"]}
         print_json(facts) if as_json else say(f"{facts['mode']} (from: {facts['origin']})")
         return
-    router = find(loaded)
     if router is not None:
         router.admin("PUT", "/admin/api/mode", {"mode": wanted.value})
     else:

@@ -40,13 +40,14 @@ def models(
 
     Example: hr models --capable tools,vision
     """
-    from ..catalogue.mistakes import nearest
+    from ..catalogue.mistakes import nearest, sentence
     from .loading import build_here, load_here
 
     wanted = [word.strip().replace("-", "_") for word in capable.split(",") if word.strip()]
     for word in wanted:
         if word not in _ABILITIES:
-            raise Misused(f"'{word}' is no ability{nearest(word, _ABILITIES)}. There are: {', '.join(_ABILITIES)}")
+            wrong = sentence(f"'{word}' is no ability{nearest(word, _ABILITIES)}")
+            raise Misused(f"{wrong} There are: {', '.join(_ABILITIES)}")
     rows = [
         row
         for row in listed(build_here(load_here(), sandbox=True))

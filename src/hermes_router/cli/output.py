@@ -52,7 +52,7 @@ def say(text: str) -> None:
     shown = Text(text)
     for pattern, style in _STYLES:
         shown.highlight_regex(pattern, style)
-    console().print(shown, soft_wrap=True)
+    console().print(shown, overflow="fold")
 
 
 def show(*renderables: Any) -> None:
@@ -85,7 +85,8 @@ def print_json(value: Any) -> None:
 
 @contextlib.contextmanager
 def plain_errors() -> Iterator[None]:
-    """A SettingsError becomes one sentence on stderr and exit code 2; Failed says its own code. Also a decorator."""
+    """A SettingsError becomes one sentence on stderr and exit code 2; Failed says its own code; so does
+    what the system says of a file, with exit code 1. Also a decorator."""
     from ..settings import SettingsError
 
     try:
@@ -96,6 +97,11 @@ def plain_errors() -> Iterator[None]:
     except Failed as error:
         complain(str(error))
         raise typer.Exit(error.code) from None
+    except OSError as error:
+        if error.filename is None:  # not about a file: a fault of ours, to be seen whole
+            raise
+        complain(f"{error.filename}: {error.strerror}. Is there room, and may you write there?")
+        raise typer.Exit(FAILED) from None
 
 
 def complain(message: str) -> None:

@@ -94,10 +94,15 @@ def reset(
     import sys
 
     from .client import running
-    from .loading import load_leniently
+    from .loading import load_leniently, provider_named, providers_here
     from .output import Misused
+    from .status import fetch
 
-    router = running(load_leniently())
+    loaded = load_leniently()
+    router = running(loaded)
+    if provider != "all":
+        serving = {one.provider: None for one in fetch(router).deployments}  # the sandbox's names are in no catalogue
+        provider = provider_named(provider, {**providers_here(loaded), **serving})
     if not yes:
         if not sys.stdin.isatty():
             raise Misused("This forgets what was spent; say --yes where nobody can be asked.")

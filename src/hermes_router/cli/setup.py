@@ -222,13 +222,14 @@ def _with_keys(loaded: Loaded) -> list[str]:
 
 def make_caller_key(loaded: Loaded) -> str:
     """A random key for apps in place of the default one; "" where there is one of the user's own already."""
-    from .. import envfile
+    from .. import envfile, files
     from ..settings import DEFAULT_KEY
 
     if loaded.settings.proxy_api_keys != (DEFAULT_KEY,) or loaded.origins["proxy_api_keys"] != "default":
         return ""
     key = f"sk-hermes-{secrets.token_urlsafe(24)}"
     envfile.change(loaded.env_files[-1], {"PROXY_API_KEYS": key})
+    files.secure(loaded.env_files[-1])
     return key
 
 

@@ -55,8 +55,8 @@ def draw(story: Story, width: int) -> list[RenderableType]:
         parts += ["", "[bold]The plan[/] (in this order)", *_planned(story, width)]
     if story.dropped:
         parts += ["", "[bold]Left out[/]", *_dropped(story, width)]
-    if story.planned is None and story.dropped is None:
-        parts += ["", "The plan was not kept: it was answered at once by the first that was asked."]
+    if story.planned is None and story.dropped is None and story.failure is None:
+        parts += ["", "The plan is not kept any more: the first that was asked answered at once."]
     if story.failure is not None:
         parts += ["", *_failure(story, width)]
     return parts
@@ -159,7 +159,8 @@ def _failure(story: Story, width: int) -> list[RenderableType]:
     assert failure is not None
     # The candidates follow one by one; the message counts them up once more.
     message = failure.message.partition(" s. ")[0] + " s." if failure.candidates else failure.message
-    lines: list[RenderableType] = [Text(f"The caller got {failure.status} {failure.code}: {message}", "red")]
+    got = f"The caller got {failure.status} {failure.code}"
+    lines: list[RenderableType] = [Text(f"{got}: {message}" if message else got, "red")]
     if failure.candidates:
         drawn = table("model", "key", "free in", "reason", right=("free in",))
         for one in failure.candidates[:_MOST]:

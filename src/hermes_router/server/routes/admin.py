@@ -13,7 +13,7 @@ from typing import Literal
 import msgspec
 
 from ... import envfile
-from ...catalogue.mistakes import nearest
+from ...catalogue.mistakes import nearest, sentence
 from ...core.errors import MethodNotAllowed, NotFound, RouterError
 from ...settings import SECRET, Loaded, SettingsError
 from ..conflict import Conflict
@@ -83,7 +83,7 @@ async def _provider(runtime: Runtime, call: Call) -> str | None:
     known = runtime.roster.world.providers
     if asked.provider is not None and asked.provider not in known:
         raise NotFound(
-            f"There is no provider {asked.provider[:80]!r}{nearest(asked.provider, known)}.", param="provider"
+            sentence(f"There is no provider {asked.provider[:80]!r}{nearest(asked.provider, known)}"), param="provider"
         )
     return asked.provider
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from ...catalogue.mistakes import nearest
+from ...catalogue.mistakes import nearest, sentence
 from ...core.errors import BadRequest, NotFound
 from ...pool.credentials import Found, add_keys, clean, gather, read_auth, remove_keys, tail
 from ...pool.world import Credential, World
@@ -197,7 +197,7 @@ def _one(found: Found, said: dict[str, str]) -> Credential:
 def _known(runtime: Runtime, provider: str) -> str:
     known = runtime.roster.world.providers
     if provider not in known:
-        raise NotFound(f"There is no provider {provider[:80]!r}{nearest(provider, known)}.", param="provider")
+        raise NotFound(sentence(f"There is no provider {provider[:80]!r}{nearest(provider, known)}"), param="provider")
     return provider
 
 

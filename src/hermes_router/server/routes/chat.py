@@ -87,8 +87,10 @@ def served_headers(exchange: Exchange) -> list[Header]:
 
 def _stay_with(plan: Plan, request: Request) -> Plan:
     """A conversation stays where it was: prompt caches and thinking signatures are there."""
-    last = next((message for message in reversed(request.messages) if message.role is Role.ASSISTANT), None)
-    return prefer(plan, last.origin) if last is not None and last.origin else plan
+    for message in reversed(request.messages):
+        if message.role is Role.ASSISTANT:
+            return prefer(plan, message.origin) if message.origin else plan
+    return plan
 
 
 async def _whole(runtime: Runtime, call: Call, dialect: Dialect, request: Request, exchange: Exchange) -> None:

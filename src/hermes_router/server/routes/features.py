@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from ...catalogue.mistakes import nearest
+from ...catalogue.mistakes import nearest, sentence
 from ...core.errors import NotFound
 from ...pool.world import World
 from ..conflict import Conflict
@@ -69,4 +69,4 @@ def switch_of(name: str) -> str:
     if name in _ABSENT:
         raise NotFound(f"{name} is not in this version.", param="name")
     known = (*_SWITCHES, "sandbox", *_DERIVED)
-    raise NotFound(f"There is no feature {name[:80]!r}{nearest(name, known)}.", param="name")
+    raise NotFound(sentence(f"There is no feature {name[:80]!r}{nearest(name, known)}"), param="name")
