@@ -68,7 +68,7 @@ SIMPLE = {
     "silent": silent,
 }
 KINDS = ("well", *SIMPLE, "cut", "stall", "drip", "slow", "no done", "malformed", "empty", "error")
-WEIGHTS = (54, 0, 3, 4, 3, 3, 2, 9, 3, 2, 4, 3, 3, 2, 3)
+WEIGHTS = (50, 4, 3, 4, 3, 3, 2, 9, 3, 2, 4, 3, 3, 2, 3)
 
 
 def told(kind: str, frames: list[bytes], draw: random.Random) -> Told:

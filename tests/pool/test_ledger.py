@@ -269,36 +269,98 @@ def test_a_refusal_for_the_account_parks_all_its_models():
     assert spend(ledger, one, 30, until) + spend(ledger, two, 30, until) == 50
 
 
-@pytest.mark.parametrize("said", [{"value": 10}, {}, {"limit": None}], ids=["stated", "not stated", "no window named"])
-def test_a_limit_documented_too_high_is_lowered_by_its_first_refusal(said: dict[str, Any]):
+def limit_of(ledger: Ledger, now: float) -> int:
+    return next(row.limit for row in ledger.forecast(now) if row.window == "rpm")
+
+
+@pytest.mark.parametrize(
+    "said, refusals",
+    [
+        pytest.param({"value": 10}, 1, id="stated"),
+        pytest.param({}, 2, id="not stated"),
+        pytest.param({"limit": None}, 2, id="no window named"),
+    ],
+)
+def test_a_limit_documented_too_high_is_lowered_by_refusals_that_agree(said: dict[str, Any], refusals: int):
     ledger = Ledger()
     lane = lane_of(ledger, Limits(rpm=30))
-    spend(ledger, lane, 10, NOON)
-    until = refuse(ledger, lane, NOON + 1, **({"limit": "rpm"} | said))
-    assert NOON + 59 < until < NOON + 63
+    now = NOON
+    for before in range(refusals):
+        assert spend(ledger, lane, 1, now) == 1
+        spend(ledger, lane, 9, now + 1)
+        assert before == 0 or limit_of(ledger, now + 2) == 30
+        until = refuse(ledger, lane, now + 2, **({"limit": "rpm"} | said))
+        assert now + 59 < until < now + 64
+        now = until
     spend(ledger, lane, 1, until)
-    assert spend(ledger, lane, 50, until + 60) <= 10
-    assert {row.limit for row in ledger.forecast(until) if row.window == "rpm"} == {10}
+    assert spend(ledger, lane, 50, until + 0.5) <= 9
+    assert limit_of(ledger, until) == 10
+
+
+def test_a_refusal_below_what_was_just_admitted_lowers_nothing():
+    ledger = Ledger()
+    lane = lane_of(ledger, Limits(rpm=30))
+    spend(ledger, lane, 25, NOON)
+    for minute in range(1, 5):
+        now = NOON + 65 * minute
+        spend(ledger, lane, 1, now)
+        spend(ledger, lane, 9, now + 1)
+        refuse(ledger, lane, now + 2, retry_after=58.0)
+    assert limit_of(ledger, now + 2) == 30
+
+
+def test_what_was_proven_is_forgotten_after_a_while():
+    ledger = Ledger()
+    lane = lane_of(ledger, Limits(rpm=30))
+    spend(ledger, lane, 25, NOON)
+    for minute in range(14):
+        now = NOON + 65 * (minute + 1)
+        spend(ledger, lane, 1, now)
+        spend(ledger, lane, 9, now + 1)
+        refuse(ledger, lane, now + 2, retry_after=58.0)
+    assert limit_of(ledger, now + 2) == 10
+
+
+def test_refusals_that_do_not_agree_conclude_nothing():
+    ledger = Ledger()
+    lane = lane_of(ledger, Limits())
+    for minute, calls in enumerate((4, 9, 20)):
+        now = NOON + 65 * minute
+        spend(ledger, lane, 1, now)
+        spend(ledger, lane, calls - 1, now + 1)
+        assert refuse(ledger, lane, now + 2) < now + 64
+    assert all(row.limit == 0 for row in ledger.forecast(now + 2))
 
 
 def test_an_unnamed_refusal_of_an_unlimited_lane_teaches_a_pace():
     ledger = Ledger()
     lane = lane_of(ledger, Limits())
-    spend(ledger, lane, 40, NOON)
-    until = refuse(ledger, lane, NOON + 5)
-    assert until == pytest.approx(NOON + 65, abs=1)
-    assert spend(ledger, lane, 99, until + 1) == 40
+    guessed(ledger, lane, 40, NOON)
+    assert spend(ledger, lane, 1, NOON + 122.5) == 1
+    assert spend(ledger, lane, 99, NOON + 123.5) == 39
 
 
-def test_a_guessed_limit_is_tried_once_an_hour_and_rises():
+def guessed(ledger: Ledger, lane: Lane, limit: int, now: float) -> None:
+    """Two refusals at ``limit``; both are over 122 s after ``now``, and the next try is due at 124."""
+    spend(ledger, lane, limit, now)
+    assert refuse(ledger, lane, now + 5) == pytest.approx(now + 60, abs=1)
+    assert spend(ledger, lane, 1, now + 62) == 1
+    spend(ledger, lane, limit - 1, now + 63)
+    until = refuse(ledger, lane, now + 64)
+    assert until == pytest.approx(now + 122, abs=1)
+
+
+def test_a_guessed_limit_is_tried_after_a_minute_and_rises_with_each_admitted_try():
     ledger = Ledger()
     lane = lane_of(ledger, Limits())
-    spend(ledger, lane, 8, NOON)
-    refuse(ledger, lane, NOON + 1, limit="rpm")
-    spend(ledger, lane, 1, NOON + 100)
-    assert spend(ledger, lane, 99, NOON + 200) == 8
-    assert spend(ledger, lane, 99, NOON + 3700) == 10
-    assert spend(ledger, lane, 99, NOON + 3800) == 10
+    guessed(ledger, lane, 8, NOON)
+    spend(ledger, lane, 1, NOON + 123)
+    assert limit_of(ledger, NOON + 123) == 8
+    assert spend(ledger, lane, 99, NOON + 126) == 9
+    assert limit_of(ledger, NOON + 126) == 10
+    assert spend(ledger, lane, 99, NOON + 150) == 0
+    assert spend(ledger, lane, 99, NOON + 157) == 2
+    assert limit_of(ledger, NOON + 157) == 12
 
 
 def test_refusals_right_after_coming_back_become_a_day():
@@ -364,7 +426,11 @@ def test_a_burst_of_refusals_is_one_event():
         ledger.release(lease, NOON + 1, counted=False)
         waits.append(refuse(ledger, lane, NOON + 1) - NOON)
     assert max(waits) < 63
-    assert {row.limit for row in ledger.forecast(NOON + 2) if row.window == "rpm"} == {9}
+    assert all(row.limit == 0 for row in ledger.forecast(NOON + 2))
+    assert spend(ledger, lane, 1, NOON + 65) == 1
+    spend(ledger, lane, 8, NOON + 66)
+    refuse(ledger, lane, NOON + 67)
+    assert limit_of(ledger, NOON + 67) == 9
 
 
 def test_a_limit_lowered_in_error_returns_when_it_was_the_day():

@@ -114,6 +114,8 @@ def window_of(scope: Scope, account: Account, kind: Kind) -> Window:
     if scope is account.shared:
         spent = [lane.own.windows[kind] for lane in lanes if kind in lane.own.windows]
         window.counter = windowstate.merged(spent, window.counter)
+        if window.tally is not None:
+            window.tally.merge(other.tally for other in spent if other.tally is not None)
     for lane in lanes:
         lane.rebuild()
     _take_over(window, account, lanes)

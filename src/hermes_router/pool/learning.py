@@ -1,7 +1,8 @@
 """What a refusal and a response header teach the ledger about a window. No clock, no I/O; no window counts here.
 
 A limit that the provider states (in a header or a refusal) is taken as it is. One that nobody states is concluded from
-where refusals begin: a guess, paced under, with now and then one call above it to find out whether it still holds.
+where refusals begin, once they agree (``pool/evidence.py``): a guess, paced under, with now and then one call above it
+to find out whether it still holds.
 """
 
 from __future__ import annotations
@@ -15,17 +16,22 @@ from ..wires.limits import Reading
 from .calendars import DAY, ToldRule
 from .counters import Calendar, Kind
 from .lanes import Account, Lane, Lease, Scope, window_of
-from .windows import Gate, Window
+from .windows import PATIENCE, Gate, Window
 
 MARGIN = 0.25
 """Added to a stated moment: their clock and ours differ, and they round."""
 HOUR = 3600.0
+PROBE_FIRST = 60.0
+"""A minute's guess is tried this soon, and half as often after each try that was refused, down to once an hour."""
+PROBE_NEXT = 30.0
+"""After a try that was admitted."""
 LADDER = (60.0, 300.0, 1800.0)
 """Parks after refusals that nobody explained, each right after coming back from the last; then the day is over."""
 NEAR_FULL = 0.8
 """An unexplained refusal is put down to a minute window that is at least this full."""
 FEW = 2
 """Fewer calls than this in a minute say nothing about a limit: somebody else spends."""
+DAYS = ("rpd", "tpd", "month")
 LATE = 1.0
 """A call sent this much after the one a header came with was not counted by it."""
 SAME_RESET = 2.0
@@ -53,6 +59,19 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     def amount(self, window: Window) -> float:
         """What the refused call would have taken."""
         return self.tokens if window.tokens else 1
+
+    def under_way(self, window: Window) -> int:
+        """Other calls that were under way when it was sent: the provider may have counted them already."""
+        if self.lease is None:
+            return int(window.held)
+        others = self.lease.lane.account.open
+        return sum(
+            other is not self.lease
+            and other.answered == math.inf
+            and other.sent <= self.lease.sent
+            and window in other.windows
+            for other in others
+        )
 
     def standing(self, window: Window) -> float:
         """What stood in the window beside it: calls admitted and calls under way."""
@@ -133,25 +152,58 @@ def _fill(window: Window, standing: float, amount: float, now: float) -> None:
 
 
 def _conclude(window: Window, refusal: Refusal, standing: int) -> None:
-    """What the limit must be: stated, or where the refusal came."""
+    """What the limit must be: stated, or where refusals agree that it is."""
     now = refusal.now
-    if window.probing is not None and window.probing is refusal.lease:
+    probed = window.probing is not None and window.probing is refusal.lease
+    if probed:
         window.probing = None
-        window.probe_gap = min(window.probe_gap * 2, DAY)
-        window.probe_at = now + window.probe_gap
+        _probe_later(window, now)
     if refusal.value:
         if refusal.value != window.limit or window.source != "refusal":
             window.set_limit(refusal.value, "refusal", now)
         return
-    if window.source in ("headers", "refusal") or standing < _least(window):
+    if window.source in ("headers", "refusal"):
+        return
+    if window.kind not in DAYS:
+        standing = _agreed(window, refusal, standing)
+    if standing < _least(window):
         return
     if not window.limit or standing < window.limit:
         same_event = refusal.sent < window.refused_at
         before = window.fallback if same_event else (window.limit, window.source, window.guess)
+        again = window.guess and not same_event and not probed
         window.set_limit(standing, "learned", now)
         window.fallback = before
-        window.probe_gap = window.probe_gap or HOUR
+        if again:
+            _probe_later(window, now)
+        window.probe_gap = window.probe_gap or _first_gap(window)
         window.probe_at = now + window.probe_gap
+
+
+def _agreed(window: Window, refusal: Refusal, standing: int) -> int:
+    """The limit that refusals agree on, of which this is the latest; 0 while they do not."""
+    same, tally = refusal.sent < window.refused_at, window.tally
+    if tally is None or tally.full:
+        window.witnesses[0].hear(standing, 0, refusal.now, same=same, clear=True)
+        return window.witnesses[0].limit()
+    told, wait = refusal.limit is not None, refusal.retry_after
+    clear = told or wait is None or tally.fits(wait, refusal.sent)
+    under_way = refusal.under_way(window)
+    spent, proven = tally.spent(refusal.sent), tally.proven(refusal.sent)
+    for witness, count, most in zip(window.witnesses, spent, proven, strict=True):
+        witness.hear(count + under_way, most, refusal.now, same=same, clear=clear)
+    return min((limit for witness in window.witnesses if (limit := witness.limit())), default=0)
+
+
+def _first_gap(window: Window) -> float:
+    return HOUR if window.kind in DAYS else PROBE_FIRST
+
+
+def _probe_later(window: Window, now: float) -> None:
+    """A try was refused, or what one had found was taken back."""
+    most = DAY if window.kind in DAYS else HOUR
+    window.probe_gap = min(max(window.probe_gap, _first_gap(window)) * 2, most)
+    window.probe_at = now + window.probe_gap
 
 
 def _least(window: Window) -> int:
@@ -163,15 +215,17 @@ def _least(window: Window) -> int:
 def probe(window: Window, lease: object, now: float) -> None:
     """A call goes above a guessed limit, to see."""
     window.probing = lease
-    window.probe_gap = max(window.probe_gap, HOUR)
+    window.probe_gap = max(window.probe_gap, _first_gap(window))
     window.probe_at = now + window.probe_gap
 
 
 def probed(window: Window, now: float) -> None:
     """It was admitted: the limit is higher. A day's is doubled (the next refusal says exactly), a minute's creeps."""
     window.probing = None
-    window.probe_gap = HOUR
-    grown = window.limit * 2 if window.kind in ("rpd", "tpd", "month") else window.limit + max(1, window.limit // 4)
+    if _disproved(window, now):
+        window.probe_gap = _first_gap(window)
+    window.probe_at = now + PROBE_NEXT
+    grown = window.limit * 2 if window.kind in DAYS else window.limit + max(1, window.limit // 4)
     if window.declared > window.limit:
         grown = min(window.declared, max(grown, window.limit + (window.declared - window.limit + 1) // 2))
     fallback, window.limit, window.learned_at = window.fallback, grown, now
@@ -179,6 +233,15 @@ def probed(window: Window, now: float) -> None:
         window.set_limit(grown, "declared", 0.0)
     else:
         window.fallback = fallback
+
+
+def _disproved(window: Window, now: float) -> bool:
+    """Whether more was admitted than where refusals agreed; a minute's try may have come when the provider had
+    forgotten a call that we still count."""
+    if window.tally is None:
+        return True
+    proven = window.tally.proven(now)
+    return all(witness.limit() < most for witness, most in zip(window.witnesses, proven, strict=True))
 
 
 # ── a day, a month ──
@@ -203,7 +266,9 @@ def _day(window: Window, scope: Scope, refusal: Refusal) -> float:
 
 
 def _again(window: Window, scope: Scope, refusal: Refusal) -> bool:
-    """Whether it is refused right after coming back, with no answer since."""
+    """Whether it is refused right after coming back, with no answer since: it went first, or soon after."""
+    if window.scout is not None and refusal.sent > window.scout + PATIENCE:
+        return False
     return window.refused_at > 0 and 0 < window.came_back <= refusal.sent and scope.heard < window.came_back
 
 
@@ -249,7 +314,10 @@ def _unexplained(lane: Lane, scope: Scope, refusal: Refusal) -> float:
     if refusal.sent < rpm.came_back or refusal.sent < rpm.refused_at:
         _conclude(rpm, refusal, int(refusal.standing(rpm)))
         return max(rpm.parked_until, refusal.now)
-    rpm.strikes = rpm.strikes + 1 if again else 0
+    early = again and stated is None and rpm.came_back - rpm.refused_at < LADDER[0]
+    if not early:
+        rpm.strikes = rpm.strikes + 1 if again else 0
+    frees = refusal.now + LADDER[0] if early else rpm.counter.frees_at(1, refusal.now)
     if not rpm.strikes and (stated is None or stated <= SHORT_STATED):
         _conclude(rpm, refusal, int(refusal.standing(rpm)))
     elif rpm.fallback is not None:
@@ -259,6 +327,9 @@ def _unexplained(lane: Lane, scope: Scope, refusal: Refusal) -> float:
     rpm.refused_at = refusal.now
     if stated is not None:
         rpm.park(refusal.now + stated + MARGIN, room=1)
+        return rpm.parked_until
+    if not rpm.strikes:
+        rpm.park(min(frees, refusal.now + LADDER[0]) + MARGIN)
         return rpm.parked_until
     if rpm.strikes < len(LADDER):
         rpm.park(refusal.now + LADDER[rpm.strikes] + MARGIN)

@@ -154,6 +154,8 @@ class Ledger:
             refs.append(window.counter.add(amount, now))
             if window.parked_until:
                 window.answered(lease.sent)
+            if window.tally is not None:
+                window.tally.admitted(lease.sent)
             if window.probing is lease:
                 learning.probed(window, now)
         lane = lease.lane
@@ -194,6 +196,9 @@ class Ledger:
             if keep:
                 lease.answered = now = max(now, self._now)
                 lease.refs = [window.counter.add(0 if window.tokens else 1, now) for window in lease.windows]
+                for window in lease.windows:
+                    if window.tally is not None:
+                        window.tally.admitted(lease.sent)
                 lane.account.recent.append(lease)
         elif not keep:
             lease.void = True

@@ -11,6 +11,7 @@ from typing import Literal
 
 from .calendars import ToldRule
 from .counters import Calendar, Counter, Kind, counter_for
+from .evidence import Tally, Witness
 
 Source = Literal["declared", "headers", "refusal", "learned"]
 """Who says what the limit is. ``refusal``: a refusal stated it; ``learned``: guessed from where refusals began."""
@@ -26,7 +27,8 @@ class Window:
 
     ``limit`` 0: unknown, so that nothing but ``parked_until`` holds a call back. ``guess``: the limit was concluded
     from refusals; now and then one call is let above it (``probe_at``). ``held``: leases whose call the provider may
-    not have counted yet. A ``concurrency`` window has only ``held``.
+    not have counted yet. A ``concurrency`` window has only ``held``. ``tally``: a minute's own calls, and what was
+    proven; ``witnesses``: where refusals of unknown size came, by our count and by the clock's minute.
     """
 
     __slots__ = (
@@ -52,8 +54,10 @@ class Window:
         "source",
         "strikes",
         "supposed_reset",
+        "tally",
         "tokens",
         "until_reset",
+        "witnesses",
     )
 
     def __init__(self, kind: Kind, reset: str | None) -> None:
@@ -78,6 +82,8 @@ class Window:
         self.reset_hint: tuple[float, float] | None = None
         self.probe_at, self.probe_gap = math.inf, 0.0
         self.probing: object | None = None
+        self.tally = Tally() if kind == "rpm" else None
+        self.witnesses = (Witness(), Witness())
 
     @property
     def used(self) -> float:
@@ -190,6 +196,10 @@ class Window:
         self.scout = None if self.scout is None else self.scout - by
         self.refused_at -= by
         self.probe_at -= by
+        if self.tally is not None:
+            self.tally.turned_back(by)
+        for witness in self.witnesses:
+            witness.at -= by
         self.reset_hint = self.supposed_reset = None
 
     def clear(self) -> None:
@@ -197,6 +207,8 @@ class Window:
         self.counter.clear()
         self.parked_until, self.until_reset, self.room, self.strikes, self.lied = 0.0, False, None, 0, False
         self.came_back, self.refused_at, self.scout, self.supposed_reset = 0.0, 0.0, None, None
+        self.tally = Tally() if self.tally is not None else None
+        self.witnesses = (Witness(), Witness())
         self.set_limit(self.declared, "declared", 0.0)
 
 

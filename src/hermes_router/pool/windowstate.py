@@ -43,6 +43,9 @@ def _window(window: Window) -> dict[str, Any]:
     state["fallback"] = window.fallback
     state["held"] = window.held
     state["counter"] = window.counter.dump()
+    state["witnesses"] = [witness.dump() for witness in window.witnesses]
+    if window.tally is not None:
+        state["tally"] = window.tally.dump()
     return state
 
 
@@ -58,12 +61,21 @@ def load(state: dict[str, Any], windows: dict[Kind, Window], reset: str | None, 
         window.probe_at = math.inf if kept["probe_at"] is None else kept["probe_at"]
         window.fallback = tuple(kept["fallback"]) if kept["fallback"] else None
         window.counter = _counter(kept["counter"], kind)
+        _evidence(kept, window)
         if not isinstance(window, Gate) and kept["held"] > 0:
             window.counter.add(kept["held"], now)
         if state["reset"] != reset:
             move(window, reset)
         window.declare(declared)
     return float(state["heard"])
+
+
+def _evidence(kept: dict[str, Any], window: Window) -> None:
+    """Left out by versions before 2026-11-25."""
+    for witness, state in zip(window.witnesses, kept.get("witnesses", ()), strict=False):
+        witness.load(state)
+    if window.tally is not None and "tally" in kept:
+        window.tally.load(kept["tally"])
 
 
 def _counter(state: dict[str, Any], kind: Kind) -> Counter:
