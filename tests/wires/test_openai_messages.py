@@ -404,3 +404,9 @@ def test_what_cannot_be_held_is_refused(message: Message, quirks: Quirks):
 def test_a_picture_in_the_address_itself_is_no_address():
     (message,) = written([user(Image(url="data:image/png;base64,aGk="))], Quirks(image_urls=False))
     assert message["content"] == [PICTURE_PART]
+
+
+def test_a_plain_conversation_is_written_as_any_other_would_be():
+    plain = [system("Be brief."), user("Hi."), assistant("Hello."), user("Bye.")]
+    by_the_long_way = [*plain[:-1], user("Bye.", name="kim")]
+    assert written(plain) == written(by_the_long_way, Quirks(message_names="none"))

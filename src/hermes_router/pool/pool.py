@@ -85,6 +85,8 @@ class Pool:
         state.provider.breaker.succeeded()
         model.errors *= 0.8
         model.strikes = 0
+        if state.rest is None and model.rest is None and state.provider.rest is None:
+            return
         for table, party in (("deployment", state), ("model", model), ("provider", state.provider)):
             if party.rest is not None:
                 party.rest = None

@@ -25,19 +25,23 @@ class Keys:
 
     def check(self, headers: Mapping[str, str]) -> str:
         """Raises Unauthorized."""
-        if not _given(headers):
+        given = _given(headers)
+        if not given:
             raise Unauthorized(
                 "No API key. Send it as `Authorization: Bearer <key>` or `x-api-key: <key>`.", code="missing_api_key"
             )
-        found = self.find(headers)
+        found = self._find(given)
         if not found:
             raise Unauthorized(f"This API key is not one of {self._setting}.")
         return found
 
     def find(self, headers: Mapping[str, str]) -> str:
         """The caller's name; empty where the key is none of these."""
+        return self._find(_given(headers))
+
+    def _find(self, given: str) -> str:
         found = ""
-        raw = _given(headers).encode("utf-8", "replace")
+        raw = given.encode("utf-8", "replace")
         for key, name in self._keys:
             if hmac.compare_digest(raw, key):
                 found = name

@@ -307,12 +307,12 @@ def read_usage(table: Table) -> Usage:
     details_in: Table = asked if isinstance(asked, dict) else {}
     details_out: Table = said if isinstance(said, dict) else {}
     input_, output = _int(table, "prompt_tokens"), _int(table, "completion_tokens")
-    reasoning = _int(details_out, "reasoning_tokens") or _int(table, "reasoning_tokens")
+    reasoning = (_int(details_out, "reasoning_tokens") if details_out else 0) or _int(table, "reasoning_tokens")
     uncounted = _int(table, "total_tokens") - input_ - output
     if uncounted > 0 and (uncounted == reasoning or not (details_out or "prompt_audio_seconds" in table)):
         output += uncounted
         reasoning = uncounted
-    cache_read = _int(details_in, "cached_tokens") or _first(table, _CACHE_READ)
+    cache_read = (_int(details_in, "cached_tokens") if details_in else 0) or _first(table, _CACHE_READ)
     cache_write = _first(details_in, _CACHE_WRITE) or _int(table, "cache_creation_input_tokens")
     return Usage(input=input_, output=output, reasoning=reasoning, cache_read=cache_read, cache_write=cache_write)
 
@@ -361,7 +361,7 @@ def _text(value: object) -> str:
 
 def _first(table: Table, keys: tuple[str, ...]) -> int:
     for key in keys:
-        if table.get(key) and (value := _int(table, key)):
+        if key in table and (value := _int(table, key)):
             return value
     return 0
 
