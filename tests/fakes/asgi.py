@@ -24,6 +24,7 @@ from hermes_router.telemetry.database import Database
 from hermes_router.transport.base import HttpRequest, Transport
 
 from .configured import load_from
+from .streams import check_stream, is_stream
 
 KEY = "sk-router-1"
 ADMIN = "k-admin-test-1"
@@ -131,6 +132,8 @@ class Asgi:
                 stream.parts.append(message["body"])
 
         await self.app(scope, receive, send)
+        if is_stream(stream.headers) and not stream.left.is_set():
+            check_stream(route, b"".join(stream.parts))
 
 
 async def until(condition: Callable[[], object], seconds: float = 5.0) -> None:

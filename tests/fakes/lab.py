@@ -25,6 +25,7 @@ from .configured import load_from
 from .grammar import check_anthropic_stream
 from .memory_transport import MemoryTransport
 from .openai_grammar import check_openai_stream
+from .streams import check_stream
 from .virtual_time import wall
 
 KEY = "sk-router-1"
@@ -169,6 +170,8 @@ class Lab:
         async def answer() -> None:
             await self.app(scope, receive, send)
             caller.ended_at = loop.time()
+            if caller.headers.get("content-type", "").startswith("text/event-stream") and not caller.left.is_set():
+                check_stream(path, caller.raw)
 
         caller.task = loop.create_task(answer())
         return caller

@@ -26,20 +26,12 @@ from hermes_router.storage.base import StateStore
 from hermes_router.storage.memory import MemoryStore
 from hermes_router.transport.base import Transport
 
-from .completions_grammar import check_completions_stream
 from .configured import load_from
-from .grammar import check_anthropic_stream
-from .openai_grammar import check_openai_stream
-from .responses_grammar import check_responses_stream
+from .streams import check_stream, is_stream
 from .upstream import Upstream
 
 KEY = "sk-router-1"
 _PATIENCE = 20.0
-_CHECKS: dict[str, Callable[[bytes], object]] = {
-    "/v1/messages": check_anthropic_stream,
-    "/v1/responses": check_responses_stream,
-    "/v1/completions": check_completions_stream,
-}
 
 
 class Reply:
@@ -136,7 +128,7 @@ class Router:
     def check_streams(self) -> None:
         """Raises AssertionError at the first that breaks its API's grammar."""
         for path, raw in self.streams:
-            _CHECKS.get(path, check_openai_stream)(raw)
+            check_stream(path, raw)
 
     def close(self) -> None:
         for close in self._clients:
@@ -148,13 +140,13 @@ def _keeping(one: Router) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         parts: list[bytes] = []
-        is_stream = False
+        streams = False
 
         async def keep(message: Message) -> None:
-            nonlocal is_stream
+            nonlocal streams
             if message["type"] == "http.response.start":
-                is_stream = any(value.startswith(b"text/event-stream") for _, value in message["headers"])
-            elif is_stream:
+                streams = is_stream(message["headers"])
+            elif streams:
                 parts.append(message["body"])
                 if not message.get("more_body"):
                     one.streams.append((scope["path"], b"".join(parts)))
