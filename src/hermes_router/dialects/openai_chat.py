@@ -45,10 +45,20 @@ _KNOWN = frozenset({
 # fmt: on
 
 # Most requests have none but these: the others are then not looked for one by one.
-_COMMON = frozenset({
-    "model", "messages", "stop", "max_tokens", "max_completion_tokens", "temperature", "top_p", "stream",
-    "stream_options", "user",
-})
+_COMMON = frozenset(
+    {
+        "model",
+        "messages",
+        "stop",
+        "max_tokens",
+        "max_completion_tokens",
+        "temperature",
+        "top_p",
+        "stream",
+        "stream_options",
+        "user",
+    }
+)
 # What a request without any of these is told is always the same: most have none.
 _REFUSED = frozenset({"n", "modalities", "audio"})
 _TASTES = frozenset(Sampling.__struct_fields__)
