@@ -192,3 +192,14 @@ def test_the_new_key_of_apps_closes_a_file_that_others_could_read(tmp_path: Path
     (tmp_path / ".env").chmod(0o644)
     assert run(tmp_path, "setup", "--yes", "--no-start").exit_code == 0
     assert (tmp_path / ".env").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_check_that_finds_a_fault_says_so_in_json_too(tmp_path: Path):
+    result = run(tmp_path, "config", "check", "--json", env={"MAX_WAIT_SECONDS": "-1"})
+    said = json.loads(result.stdout)
+    assert (result.exit_code, said["ok"], "MAX_WAIT_SECONDS" in said["problem"]) == (2, False, True)
+
+
+def test_a_new_caller_key_that_is_too_short_is_told_so(home: Path):
+    done = process(home, "limit", "set", "sk-t-1", "--rpm", "3")
+    assert (done.returncode, "at least 8 characters" in done.stderr) == (1, True)

@@ -157,3 +157,27 @@ def test_without_a_terminal_it_says_what_to_give(tmp_path: Path):
     result = run(tmp_path, "setup")
     assert result.exit_code == 2
     assert "--key-stdin --yes" in result.stderr
+
+
+def test_long_sentences_are_broken_between_words(home: Path, groq: Upstream):
+    with Terminal(home, "setup", "--no-start", env=at(groq)) as screen:
+        screen.expect("Provider: ")
+        screen.type("groq")
+        screen.expect("hidden")
+        screen.type(BAD)
+        screen.expect("Save a refused key all the same?")
+        screen.type("n")
+        said = screen.expect("Provider: ")
+        screen.type("")
+        assert screen.end() == 0
+    lines = said.splitlines()
+    assert all(len(line) <= 80 for line in lines)
+    assert any("refused" in line for line in lines)
+
+
+def test_an_error_on_a_terminal_is_broken_between_words(home: Path):
+    with Terminal(home, "auth", "add", "nobody-of-this-name") as screen:
+        assert screen.end() == 2
+    said = screen.text.splitlines()
+    assert all(len(line) <= 80 for line in said)
+    assert said[0].startswith("hermes-router: There is no provider")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from .output import Json, columns, count, masked, plain_errors, print_json, say
+from .output import CONFIG_ERROR, Json, columns, count, masked, plain_errors, print_json, say
 
 if TYPE_CHECKING:
     from ..pool.world import World
@@ -42,9 +42,16 @@ def check(as_json: Json = False) -> None:
     Example: hr config check
     """
     with plain_errors():
+        from ..settings import SettingsError
         from .loading import build_here, load_here
 
-        world = build_here(load_here())
+        try:
+            world = build_here(load_here())
+        except SettingsError as error:
+            if not as_json:
+                raise
+            print_json({"ok": False, "problem": str(error), "notices": []})
+            raise typer.Exit(CONFIG_ERROR) from None
         notices = [{"subject": one.subject, "message": one.message} for one in world.notices]
         print_json({"ok": True, "notices": notices}) if as_json else say(_verdict(world))
 

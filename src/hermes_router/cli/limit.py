@@ -165,7 +165,7 @@ def _whole(given: str, loaded: Loaded) -> str:
     if ending:
         return ending[0]
     if len(given) < 8:
-        raise Misused("No caller key ends so. The known ones: hr limit list")
+        raise Misused("No caller key ends so (hr limit list shows them); a new one has at least 8 characters.")
     return given
 
 

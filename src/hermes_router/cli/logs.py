@@ -27,7 +27,7 @@ def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Stay, and print new requests as they end.")] = False,
     status: Annotated[str, typer.Option(help="Only these: a number, 4xx, 5xx, ok or error.")] = "",
     provider: Annotated[str, typer.Option(help="Only requests that this provider served or was tried for.")] = "",
-    endpoint: Annotated[str, typer.Option(help="Only this surface, such as openai or anthropic.")] = "",
+    endpoint: Annotated[str, typer.Option(help="Only this surface, such as chat/completions or messages.")] = "",
     caller: Annotated[str, typer.Option(help="Only this caller: the last four characters of its key.")] = "",
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, help="How many.")] = 20,
     as_json: Json = False,

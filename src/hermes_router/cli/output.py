@@ -106,7 +106,12 @@ def plain_errors() -> Iterator[None]:
 
 def complain(message: str) -> None:
     """A sentence on stderr."""
-    print(f"hermes-router: {message}", file=sys.stderr, flush=True)
+    if not sys.stderr.isatty():
+        print(f"hermes-router: {message}", file=sys.stderr, flush=True)
+        return
+    from rich.text import Text
+
+    console(stderr=True).print(Text(f"hermes-router: {message}"), overflow="fold")
 
 
 @contextlib.contextmanager

@@ -128,7 +128,9 @@ def _resolved(runtime: Runtime, said: str, *, new: bool) -> str:
     if fits:
         raise Conflict("Several caller keys end like that: say the whole key, or its name in GET /admin/api/limits.")
     if not new or len(said) < 8:
-        raise NotFound("There is no such caller key; GET /admin/api/limits lists them.", param="key")
+        raise NotFound(
+            "There is no such caller key (hr limit list shows them); a new one has at least 8 characters.", param="key"
+        )
     if not said.isascii() or not said.isprintable() or any(mark.isspace() for mark in said):
         raise BadRequest("A key is printable ASCII without spaces.", param="key")
     if said == runtime.settings.admin_api_key:
