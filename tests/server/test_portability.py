@@ -1,7 +1,7 @@
 """A conversation that changes providers at any turn: no strict provider refuses it, and nothing is lost on the way.
 
-Each turn is pinned to a provider. A conversation has a picture, two calls at once, a tool's error, a tool's picture
-and thinking in it; all three APIs speak it.
+Each turn is pinned to a provider. A conversation has a picture, a document, two calls at once, a tool's error, a
+tool's picture and thinking in it; all three APIs speak it, streaming and not.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from fakes.folded import folded
 from fakes.router import Router, router
 from fakes.served import ABLE, PNG, anthropic_tool, provider, tool
 from fakes.strict import Strict, Wrong
@@ -22,11 +23,12 @@ from fakes.strict_styles import STYLES, check_body
 from fakes.upstream import Peer, Seen, Upstream, reply
 
 PROVIDERS = ("anthropic", *STYLES)
-THINKS = f"{ABLE}reasoning = true\n"
+THINKS = f"{ABLE}reasoning = true\ndocuments = true\n"
 TOMLS = [
     provider(name, "m1", wire="anthropic" if name == "anthropic" else "openai", facts=THINKS) for name in PROVIDERS
 ]
 ENV = {"CLOUDFLARE_ACCOUNT_ID": "a1", "BREAKER_THRESHOLD": "1000"}
+PDF = "JVBERi0xLjQKJWRvY3VtZW50Cg=="
 TOOL_PNG = PNG[:-6] + "AAAA=="
 
 
@@ -76,15 +78,17 @@ class Talk:
     """A conversation as one API has it. ``say`` adds what a user says, ``ask`` has the next turn answered by a
     provider, and gives the ids of the calls it made; ``answer`` gives their results."""
 
-    def __init__(self, routed: Router, *, thinks: bool) -> None:
+    def __init__(self, routed: Router, *, thinks: bool, streamed: bool = False) -> None:
         self.routed = routed
+        self.streamed = streamed
         self.thinks = thinks
         self.messages: list[Any] = []
 
     def _post(self, path: str, name: str, body: dict[str, Any]) -> Any:
-        reply = self.routed.post(path, {"model": f"{name}/m1", **body}, x_hermes_pin="true")
+        said = {"model": f"{name}/m1", "stream": self.streamed, **body}
+        reply = self.routed.post(path, said, x_hermes_pin="true")
         assert reply.status == 200, reply.body
-        return reply.json
+        return folded(path, reply.body) if self.streamed else reply.json
 
 
 class OpenAITalk(Talk):
@@ -92,6 +96,8 @@ class OpenAITalk(Talk):
         parts: list[Any] = [{"type": "text", "text": text}]
         if picture:
             parts.append({"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}})
+            data = f"data:application/pdf;base64,{PDF}"
+            parts.append({"type": "file", "file": {"filename": "a.pdf", "file_data": data}})
         self.messages.append({"role": "user", "content": parts if picture else text})
 
     def ask(self, name: str) -> list[str]:
@@ -116,7 +122,8 @@ class AnthropicTalk(Talk):
     def say(self, text: str, *, picture: bool) -> None:
         parts: list[Any] = [{"type": "text", "text": text}]
         if picture:
-            parts.append(_picture(PNG))
+            source = {"type": "base64", "media_type": "application/pdf", "data": PDF}
+            parts += [_picture(PNG), {"type": "document", "source": source}]
         self.messages.append({"role": "user", "content": parts})
 
     def ask(self, name: str) -> list[str]:
@@ -143,6 +150,8 @@ class ResponsesTalk(Talk):
         parts: list[Any] = [{"type": "input_text", "text": text}]
         if picture:
             parts.append({"type": "input_image", "image_url": f"data:image/png;base64,{PNG}"})
+            data = f"data:application/pdf;base64,{PDF}"
+            parts.append({"type": "input_file", "filename": "a.pdf", "file_data": data})
         self.messages.append({"role": "user", "content": parts})
 
     def ask(self, name: str) -> list[str]:
@@ -187,7 +196,7 @@ def hold(talk: AnyTalk, upstream: Upstream, names: list[str]) -> None:
                 said.append(TOOL_PNG)
         else:
             talk.say(f"question {number}", picture=number == 0)
-            said += [f"question {number}", *([PNG] if number == 0 else [])]
+            said += [f"question {number}", *([PNG, PDF] if number == 0 else [])]
         due = talk.ask(name)
         sent = upstream.requests[-1]
         assert sent.path.startswith(f"/{name}/")
@@ -204,16 +213,19 @@ CASES = {f"{one}-{other}, thinking": (one, other, True) for one, other in PAIRS}
 CASES |= {f"{one}-{other}, plain": (one, other, False) for one, other in PAIRS if "anthropic" in (one, other)}
 
 
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
 @pytest.mark.parametrize("dialect", TALKS)
 @pytest.mark.parametrize("one, other, thinks", CASES.values(), ids=CASES.keys())
 def test_a_conversation_goes_back_and_forth(
-    routed: Router, upstream: Upstream, one: str, other: str, thinks: bool, dialect: str
+    routed: Router, upstream: Upstream, one: str, other: str, thinks: bool, dialect: str, streamed: bool
 ):
-    hold(TALKS[dialect](routed, thinks=thinks), upstream, [one, other, other, one, other])
+    hold(TALKS[dialect](routed, thinks=thinks, streamed=streamed), upstream, [one, other, other, one, other])
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(names=st.lists(st.sampled_from(PROVIDERS), min_size=2, max_size=8), thinks=st.booleans())
+@given(names=st.lists(st.sampled_from(PROVIDERS), min_size=2, max_size=8), thinks=st.booleans(), streamed=st.booleans())
 @pytest.mark.parametrize("dialect", TALKS)
-def test_a_conversation_goes_anywhere(routed: Router, upstream: Upstream, dialect: str, names: list[str], thinks: bool):
-    hold(TALKS[dialect](routed, thinks=thinks), upstream, names)
+def test_a_conversation_goes_anywhere(
+    routed: Router, upstream: Upstream, dialect: str, names: list[str], thinks: bool, streamed: bool
+):
+    hold(TALKS[dialect](routed, thinks=thinks, streamed=streamed), upstream, names)
