@@ -26,7 +26,7 @@ def folded(path: str, raw: bytes) -> Table:
 
 
 def _completion(raw: bytes) -> Table:
-    text, calls = "", {}
+    text, calls = "", dict[int, Table]()
     for chunk in check_openai_stream(raw):
         for choice in chunk["choices"]:
             text += choice["delta"].get("content") or ""
