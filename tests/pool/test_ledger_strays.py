@@ -6,6 +6,7 @@ import itertools
 import random
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -87,7 +88,7 @@ def test_stray_refusals_hold_nothing_back(order: Order, gap: Callable[[random.Ra
     at, smallest = START, 10_000
     while at < START + 20 * MINUTE:
         at += gap(draw, 2.0)
-        simulation.at(at, lambda n=asked: request(n))
+        simulation.at(at, partial(request, asked))
         asked += 1
     for minute in range(1, 22):
         simulation.run(START + minute * MINUTE)
@@ -145,3 +146,27 @@ def test_a_guess_is_tried_half_as_often_after_each_refused_try_down_to_once_an_h
     gaps = [after - before for before, after in itertools.pairwise(when)]
     assert gaps[3:7] == pytest.approx([4, 8, 16, 32], abs=1)
     assert gaps[7:] == pytest.approx([60] * len(gaps[7:]), abs=1)
+
+
+class Bucket(Upstream):
+    """Holds some calls and refills steadily, so that it refuses at another count each time."""
+
+    def __init__(self, size: int, per_minute: int) -> None:
+        super().__init__(Limits(), says=STATED)
+        self.size, self.rate = size, per_minute / 60
+        self.left, self.asked_at = float(size), START
+
+    def refuses(self, tokens: int, now: float) -> tuple[str, int, float] | None:
+        self.left = min(self.size, self.left + (now - self.asked_at) * self.rate)
+        self.asked_at = now
+        return None if self.left >= 1 else ("rpm", 0, (1 - self.left) / self.rate)
+
+    def spend(self, calls: int, tokens: int, now: float) -> None:
+        self.left -= calls
+
+
+@pytest.mark.parametrize("size", [15, 30])
+def test_a_bucket_that_refills_steadily_is_not_run_dry_all_the_time(size: int):
+    hidden = Hidden(Bucket(size, size), rate=2.0, minutes=60)
+    assert sum(hidden.refusals.values()) <= 2 * 60
+    assert hidden.upstream.admitted >= 0.95 * size * 60

@@ -22,6 +22,9 @@ MOST = 512
 """Calls kept one by one; a minute with more of them than this is counted by its window alone."""
 ROUNDING = 1.0
 """Seconds by which a stated moment may be earlier than our own count has it."""
+CROWD, CROWD_OF_A_GUESS = 6, 3
+"""Refusals within a minute that are no strays, if they are also a good share of the calls: one that refills
+steadily refuses at another count each time."""
 SOON = 5.0
 """Whoever refuses for a moment asks for less than this, whatever it is about: alone it says nothing of a minute."""
 
@@ -94,10 +97,11 @@ class Tally:
     By when they were sent, since the provider's count begins about there: an answer may take long to begin.
     """
 
-    __slots__ = ("by_clock", "calls", "clocked", "ends", "sliding", "turns")
+    __slots__ = ("by_clock", "calls", "clocked", "ends", "refusals", "sliding", "turns")
 
     def __init__(self) -> None:
         self.calls: deque[float] = deque(maxlen=MOST)
+        self.refusals: deque[float] = deque(maxlen=64)
         self.sliding, self.by_clock = Proof(), Proof()
         self.clocked = 0
         self.ends = self.turns = 0.0
@@ -139,7 +143,8 @@ class Tally:
     def _age(self, now: float) -> None:
         if now < self.turns:
             return
-        for proof, count in ((self.sliding, len(self.calls)), (self.by_clock, self.clocked)):
+        lasting = sum(call > now - SPAN for call in self.calls), self.clocked if now < self.ends else 0
+        for proof, count in zip((self.sliding, self.by_clock), lasting, strict=True):
             proof.before = proof.most if now < self.turns + TURN else 0
             proof.most = count
         self.turns = now + TURN
@@ -149,6 +154,17 @@ class Tally:
         started = sent // SPAN * SPAN
         sliding = sum(sent - SPAN < call <= sent for call in self.calls)
         return sliding, sum(started <= call <= sent for call in self.calls)
+
+    def crowded(self, sent: float, spent: int, many: int) -> bool:
+        """Whether a refusal of a call sent then is one of so ``many`` that what was proven no longer holds."""
+        self.refusals.append(sent)
+        recent = sum(call > sent - SPAN for call in self.refusals)
+        if recent < many or recent * 3 - many < spent:
+            return False
+        self.refusals.clear()
+        for proof in (self.sliding, self.by_clock):
+            proof.most = proof.before = 0
+        return True
 
     def fits(self, retry_after: float, sent: float) -> bool:
         """Whether a stated wait is about this minute: it lasts until a call leaves it, or until the clock's ends."""
@@ -171,11 +187,13 @@ class Tally:
     def turned_back(self, by: float) -> None:
         """The clock was put back: calls stay as long ago as they were."""
         self.calls = deque((call - by for call in self.calls), maxlen=MOST)
+        self.refusals = deque((call - by for call in self.refusals), maxlen=64)
         self.ends, self.turns, self.clocked = 0.0, self.turns - by, 0
 
     def dump(self) -> dict[str, Any]:
         return {
             "calls": list(self.calls),
+            "refusals": list(self.refusals),
             "clocked": self.clocked,
             "ends": self.ends,
             "turns": self.turns,
@@ -184,5 +202,6 @@ class Tally:
 
     def load(self, kept: dict[str, Any]) -> None:
         self.calls = deque((float(call) for call in kept["calls"]), maxlen=MOST)
+        self.refusals = deque(kept["refusals"], maxlen=64)
         self.clocked, self.ends, self.turns = kept["clocked"], kept["ends"], kept["turns"]
         self.sliding.most, self.sliding.before, self.by_clock.most, self.by_clock.before = kept["most"]

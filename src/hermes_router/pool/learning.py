@@ -15,6 +15,7 @@ import msgspec
 from ..wires.limits import Reading
 from .calendars import DAY, ToldRule
 from .counters import Calendar, Kind
+from .evidence import CROWD, CROWD_OF_A_GUESS
 from .lanes import Account, Lane, Lease, Scope, window_of
 from .windows import PATIENCE, Gate, Window
 
@@ -192,7 +193,10 @@ def _agreed(window: Window, refusal: Refusal, standing: int) -> int:
     spent, proven = tally.spent(refusal.sent), tally.proven(refusal.sent)
     for witness, count, most in zip(window.witnesses, spent, proven, strict=True):
         witness.hear(count + under_way, most, refusal.now, same=same, clear=clear)
-    return min((limit for witness in window.witnesses if (limit := witness.limit())), default=0)
+    agreed = min((limit for witness in window.witnesses if (limit := witness.limit())), default=0)
+    many = CROWD_OF_A_GUESS if window.guess else CROWD
+    crowded = not same and tally.crowded(refusal.sent, spent[0], many)
+    return spent[0] if crowded and not agreed else agreed
 
 
 def _first_gap(window: Window) -> float:
@@ -240,8 +244,8 @@ def _disproved(window: Window, now: float) -> bool:
     forgotten a call that we still count."""
     if window.tally is None:
         return True
-    proven = window.tally.proven(now)
-    return all(witness.limit() < most for witness, most in zip(window.witnesses, proven, strict=True))
+    agreed = [witness.limit() for witness in window.witnesses]
+    return any(agreed) and all(limit < most for limit, most in zip(agreed, window.tally.proven(now), strict=True))
 
 
 # ── a day, a month ──
