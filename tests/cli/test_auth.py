@@ -187,3 +187,10 @@ def test_a_running_router_checks_the_keys_itself(tmp_path: Path, groq: dict[str,
     said = {one["tail"]: (one["provider"], one["state"], one["origin"]) for one in json.loads(done.stdout)}
     assert said == {"1111": ("groq", "good", "auth.json"), "2222": ("groq", "refused", "auth.json")}
     assert done.returncode == 1
+
+
+def test_keys_of_the_toml_stay_there(tmp_path: Path):
+    (tmp_path / "hermes-router.toml").write_text('[providers.groq]\nkeys = ["k-test-aaaa"]\n')
+    result = run(tmp_path, "auth", "import-env", env={"MISTRAL_API_KEY": "k-test-bbbb"})
+    assert result.exit_code == 0, result.output
+    assert saved(tmp_path)["providers"] == {"mistral": ["k-test-bbbb"]}

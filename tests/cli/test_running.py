@@ -234,3 +234,12 @@ def test_a_request_that_was_refused_is_not_said_to_have_been_answered(home: Path
     assert "answered at once" not in told
     assert "The caller got 4" in told
     assert not any(line.rstrip().endswith(":") for line in told.splitlines() if line.startswith("The caller got"))
+
+
+def test_watching_outlasts_a_restart(tmp_path: Path):
+    with router(tmp_path), Terminal(tmp_path, "status", "--watch", width=120) as screen:
+        screen.expect("ready")
+        assert process(tmp_path, "stop").returncode == 0
+        screen.expect("No router is running")
+        assert process(tmp_path, "start", "--daemon").returncode == 0
+        screen.expect("ready")

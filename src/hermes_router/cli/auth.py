@@ -173,7 +173,7 @@ def import_env() -> None:
     specs = providers_here(loaded)
     for name, keys in zip(specs, _keys(loaded, specs), strict=True):
         for one in keys:
-            if one.secret and one.origin != loaded.settings.router_auth_file.name:
+            if one.secret and one.origin not in (loaded.settings.router_auth_file.name, loaded.config_file.name):
                 found.setdefault(name, []).append(one.secret)
     if not found:
         say("The environment and .env hold no provider keys that auth.json lacks.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .output import Json, Misused, console, count, number, plain_errors, print_json, show, span
+from .output import Failed, Json, Misused, console, count, number, plain_errors, print_json, show, span
 from .tables import clip, table
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def status(
     if as_json:
         print_json(fetch(router))
     elif watch:
-        _watch(router)
+        _watch()
     else:
         screen = console()
         show(*draw(fetch(router), router.url, screen.width))
@@ -53,7 +53,7 @@ def fetch(router: Router) -> Status:
     return router.typed(Status, "/v1/status")
 
 
-def _watch(router: Router) -> None:
+def _watch() -> None:
     from rich.console import Group
     from rich.live import Live
 
@@ -63,10 +63,24 @@ def _watch(router: Router) -> None:
     with Live(console=screen, screen=True, auto_refresh=False) as live:
         try:
             while True:
-                live.update(Group(*draw(fetch(router), router.url, screen.width)), refresh=True)
+                live.update(Group(*_drawn(screen.width)), refresh=True)
                 time.sleep(1)
         except KeyboardInterrupt:
             return
+
+
+def _drawn(width: int) -> list[RenderableType]:
+    """The screen now; while the router is away, for instance during a restart, that it is."""
+    from rich.text import Text
+
+    from .client import running
+    from .loading import load_leniently
+
+    try:
+        router = running(load_leniently())
+        return draw(fetch(router), router.url, width)
+    except Failed as error:
+        return [Text(str(error)), Text("Looking again every second; Ctrl-C ends.")]
 
 
 def draw(status: Status, url: str, width: int) -> list[RenderableType]:
