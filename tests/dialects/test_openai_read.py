@@ -610,3 +610,10 @@ def test_a_plain_tool_is_read_as_any_other_would_be():
 def test_a_plain_message_is_read_as_any_other_would_be(role: str, content: str):
     plain = {"role": role, "content": content}
     assert read(messages=[plain]) == read(messages=[plain | {"name": None}])
+
+
+def test_sound_of_an_earlier_answer_is_refused_in_words():
+    turns = [{"role": "user", "content": "hi"}, {"role": "assistant", "audio": {"id": "audio_1"}}]
+    error = refused({"model": "m", "messages": turns})
+    assert error is not None
+    assert (error.param, "transcript" in error.message) == ("messages[1].audio", True)

@@ -5,6 +5,7 @@ from typing import Any
 import orjson
 import pytest
 
+from hermes_router.catalogue.load import load_builtin
 from hermes_router.catalogue.schema import Auth, ModelSpec, ProviderSpec, Quirks
 from hermes_router.core.request import (
     Message,
@@ -380,3 +381,10 @@ def test_the_body_never_shows_in_a_repr():
     sent = send(ask(), target(secret="k-test-1"))
     assert "k-test-1" not in repr(sent)
     assert "hi" not in repr(sent)
+
+
+def test_openai_itself_is_not_sent_the_fields_of_openrouter():
+    quirks = load_builtin(("openai",))["openai"].quirks
+    foreign = dict.fromkeys(("provider", "usage", "transforms", "models", "route", "plugins"), "x")
+    assert written(ask(extra={**foreign, "store": True}), quirks) == {"store": True}
+    assert written(ask(extra=foreign)) == foreign, "others may know them"

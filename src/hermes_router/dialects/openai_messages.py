@@ -136,6 +136,10 @@ def _assistant(table: Table, where: str, index: int, functions: dict[str, str]) 
         calls = [_legacy_call(legacy, at(where, "function_call"), index, functions)]
     if calls:
         parts = [part for part in parts if not (isinstance(part, Text) and not part.text)]
+    if not parts and not calls and table.get("audio"):
+        raise bad(
+            at(where, "audio"), "names sound kept at OpenAI, which is not served here: send its transcript as content"
+        )
     if not parts and not calls:
         raise bad(at(where, "content"), "is required where an assistant message has no tool_calls")
     return [*parts, *calls]
