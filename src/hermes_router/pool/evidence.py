@@ -202,6 +202,6 @@ class Tally:
 
     def load(self, kept: dict[str, Any]) -> None:
         self.calls = deque((float(call) for call in kept["calls"]), maxlen=MOST)
-        self.refusals = deque(kept["refusals"], maxlen=64)
+        self.refusals = deque(kept.get("refusals", ()), maxlen=64)
         self.clocked, self.ends, self.turns = kept["clocked"], kept["ends"], kept["turns"]
         self.sliding.most, self.sliding.before, self.by_clock.most, self.by_clock.before = kept["most"]
