@@ -137,6 +137,14 @@ def test_a_second_router_is_refused(home: Path):
     assert "hr restart" in done.stderr
 
 
+def test_a_second_router_in_the_foreground_is_refused_and_the_first_can_still_be_stopped(tmp_path: Path):
+    with router(tmp_path):
+        done = process(tmp_path, "serve", "--port", "0")
+        assert done.returncode == 1
+        assert "HERMES_HOME of its own" in done.stderr
+        assert process(tmp_path, "stop").stdout.startswith("Stopped")
+
+
 def test_another_administration_key_is_explained(home: Path):
     done = process(home, "status", env={"ADMIN_API_KEY": "k-test-other-1111"})
     assert done.returncode == 1

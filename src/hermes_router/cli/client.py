@@ -152,14 +152,20 @@ def reachable(host: str) -> str:
     return "127.0.0.1" if host in _EVERYWHERE else host.strip("[]")
 
 
+def at_home(loaded: Loaded) -> Router | None:
+    """The running router that was started with this HERMES_HOME, or None."""
+    said = runfile.read(loaded.settings.hermes_home)
+    if said is None or not runfile.alive(said.pid):
+        return None
+    router = Router(loaded, said.host, said.port, said.pid)
+    return router if router.answers() else None
+
+
 def find(loaded: Loaded) -> Router | None:
     """The running router, or None."""
-    home = loaded.settings.hermes_home
-    said = runfile.read(home)
-    if said is not None and runfile.alive(said.pid):
-        router = Router(loaded, said.host, said.port, said.pid)
-        if router.answers():
-            return router
+    router = at_home(loaded)
+    if router is not None:
+        return router
     settings = loaded.settings
     if not settings.port:
         return None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .output import complain, plain_errors
+from .output import Failed, complain, plain_errors
 
 if TYPE_CHECKING:
     from ..pool.world import World
@@ -36,9 +36,16 @@ def serve(host: Host = None, port: Port = None, daemon: Daemon = False) -> None:
         return
     from ..server.run import serve as run
     from . import runfile
+    from .client import at_home
     from .welcome import announce
 
     home = loaded.settings.hermes_home
+    other = at_home(loaded)
+    if other is not None:  # the two would write over each other's run.json and state
+        raise Failed(
+            f"A router runs already at {other.url} (process {other.pid}). To start it anew: hr restart. A second one "
+            "needs a HERMES_HOME of its own."
+        )
 
     def started(world: World, bound_host: str, bound_port: int) -> None:
         running = runfile.Running(
