@@ -408,7 +408,7 @@ def test_knobs():
     assert (request.sampling.temperature, request.sampling.top_p, request.max_output) == (0.5, 0.9, 20)
     assert (request.sampling.logprobs, request.sampling.top_logprobs) == (True, 3)
     assert request.extra["verbosity"] == "low"
-    passed = {"prompt_cache_key": "k", "safety_identifier": "s", "service_tier": "flex"}
+    passed: dict[str, Any] = {"prompt_cache_key": "k", "safety_identifier": "s", "service_tier": "flex"}
     assert read(**passed).extra.items() >= passed.items()
     assert read(include=["message.output_text.logprobs"]).sampling.logprobs is True
 

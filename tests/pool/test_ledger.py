@@ -292,15 +292,16 @@ def test_a_limit_documented_too_high_is_lowered_by_refusals_that_agree(said: dic
         until = refuse(ledger, lane, now + 2, **({"limit": "rpm"} | said))
         assert now + 59 < until < now + 64
         now = until
-    spend(ledger, lane, 1, until)
-    assert spend(ledger, lane, 50, until + 0.5) <= 9
-    assert limit_of(ledger, until) == 10
+    spend(ledger, lane, 1, now)
+    assert spend(ledger, lane, 50, now + 0.5) <= 9
+    assert limit_of(ledger, now) == 10
 
 
 def test_a_refusal_below_what_was_just_admitted_lowers_nothing():
     ledger = Ledger()
     lane = lane_of(ledger, Limits(rpm=30))
     spend(ledger, lane, 25, NOON)
+    now = NOON
     for minute in range(1, 5):
         now = NOON + 65 * minute
         spend(ledger, lane, 1, now)
@@ -313,6 +314,7 @@ def test_what_was_proven_is_forgotten_after_a_while():
     ledger = Ledger()
     lane = lane_of(ledger, Limits(rpm=30))
     spend(ledger, lane, 25, NOON)
+    now = NOON
     for minute in range(14):
         now = NOON + 65 * (minute + 1)
         spend(ledger, lane, 1, now)
@@ -324,6 +326,7 @@ def test_what_was_proven_is_forgotten_after_a_while():
 def test_refusals_that_do_not_agree_conclude_nothing():
     ledger = Ledger()
     lane = lane_of(ledger, Limits())
+    now = NOON
     for minute, calls in enumerate((4, 9, 20)):
         now = NOON + 65 * minute
         spend(ledger, lane, 1, now)

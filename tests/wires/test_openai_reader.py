@@ -711,6 +711,17 @@ def test_logprobs_of_held_text_come_with_it():
 
 
 ENDED = {"index": 0, "message": {"role": "assistant", "content": "Hi."}, "finish_reason": "stop"}
+UNUSUAL: dict[str, dict[str, Any]] = {
+    "no text": {"content": ""},
+    "null": {"content": None},
+    "white space": {"content": " \n"},
+    "a list": {"content": [{"type": "text", "text": "Hi."}]},
+    "think tags": {"content": "\n<think>hm</think>Hi."},
+    "reasoning": {"content": "Hi.", "reasoning": "hm"},
+    "reasoning_content": {"content": "Hi.", "reasoning_content": "hm"},
+    "refusal": {"content": "Hi.", "refusal": "no"},
+    "a call": {"content": "Hi.", "tool_calls": [{"id": "1", "function": {"name": "f"}}]},
+}
 
 
 @pytest.mark.parametrize(
@@ -737,17 +748,7 @@ ENDED = {"index": 0, "message": {"role": "assistant", "content": "Hi."}, "finish
         pytest.param({"choices": [ENDED | {"usage": {"prompt_tokens": 3}}]}, id="usage on the choice"),
         *(
             pytest.param({"choices": [ENDED | {"message": {"role": "assistant", **message}}]}, id=name)
-            for name, message in {
-                "no text": {"content": ""},
-                "null": {"content": None},
-                "white space": {"content": " \n"},
-                "a list": {"content": [{"type": "text", "text": "Hi."}]},
-                "think tags": {"content": "\n<think>hm</think>Hi."},
-                "reasoning": {"content": "Hi.", "reasoning": "hm"},
-                "reasoning_content": {"content": "Hi.", "reasoning_content": "hm"},
-                "refusal": {"content": "Hi.", "refusal": "no"},
-                "a call": {"content": "Hi.", "tool_calls": [{"id": "1", "function": {"name": "f"}}]},
-            }.items()
+            for name, message in UNUSUAL.items()
         ),
     ],
 )
