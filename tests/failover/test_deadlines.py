@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
+import orjson
 import pytest
 
 from fakes.lab import DIALECTS, Lab, toml_of
-from fakes.memory_transport import DONE, EVENT_STREAM, SILENCE, Asked, Entry, Step, Told, silent, streamed
+from fakes.memory_transport import DONE, EVENT_STREAM, SILENCE, Asked, Entry, Step, Told, broken, silent, streamed
 from fakes.speaker import speaker, spoken
 from fakes.upstream import Chunk, delta, frame, text_stream
 from fakes.virtual_time import run
@@ -232,3 +234,36 @@ def test_silence_after_a_word_about_calls_is_not_yet_the_end():
         assert [asked.name for asked in lab.up.asked] == ["first"]
 
     run(main)
+
+
+@pytest.mark.parametrize("then", ["stall", "cut"])
+@pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
+def test_calls_of_an_anthropic_provider_are_whole_once_it_has_said_why_it_stops(stream: bool, then: str):
+    tools = [{"name": "go", "input_schema": {"type": "object"}}]
+
+    async def main() -> None:
+        lab = Lab(toml_of("first", alias=True).replace('wire = "openai"', 'wire = "anthropic"'))
+        frames = [_named(name, **more) for name, more in CALL_EVENTS]
+        lab.up.script("first", Told(headers=EVENT_STREAM, steps=[*frames, SILENCE if then == "stall" else broken()]))
+        heard = await lab.ask("anthropic", tools=tools, stream=stream)
+        assert (heard.calls, heard.finish, heard.error) == ([("go", {"a": 1})], "tool_use", None)
+        assert heard.took < 1.5
+        assert len(lab.up.asked) == 1
+
+    run(main)
+
+
+CALL_EVENTS: list[tuple[str, dict[str, Any]]] = [
+    (
+        "message_start",
+        {"message": {"id": "m1", "type": "message", "role": "assistant", "model": "m", "content": [], "usage": {}}},
+    ),
+    ("content_block_start", {"index": 0, "content_block": {"type": "tool_use", "id": "t1", "name": "go", "input": {}}}),
+    ("content_block_delta", {"index": 0, "delta": {"type": "input_json_delta", "partial_json": '{"a": 1}'}}),
+    ("content_block_stop", {"index": 0}),
+    ("message_delta", {"delta": {"stop_reason": "tool_use"}, "usage": {"output_tokens": 3}}),
+]
+
+
+def _named(name: str, **more: Any) -> bytes:
+    return b"event: %s\ndata: %s\n\n" % (name.encode(), orjson.dumps({"type": name, **more}))

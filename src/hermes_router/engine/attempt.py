@@ -195,14 +195,14 @@ class Attempt:
     def _broken_off(self, reader: Reader, fault: Fault) -> list[Event]:
         """The body did not come to its end; all of the answer may be there even so, only its last frame missing.
 
-        Not where it calls tools: some providers say so with each call (recorded: OpenRouter), so another may be lost.
+        Not where it calls tools and more may be due: some providers say so with each call (recorded: OpenRouter).
         """
         self._over = True
         if self.finish:
             return []
         events = reader.end()
         last = events[-1] if events else None
-        if isinstance(last, Finish) and last.reason is not FinishReason.TOOL_CALLS:
+        if isinstance(last, Finish) and (self._ending or last.reason is not FinishReason.TOOL_CALLS):
             return events
         return [*(event for event in events if not isinstance(event, Failed | Finish)), Failed(fault)]
 
