@@ -11,7 +11,7 @@ import pytest
 
 from hermes_router.catalogue.schema import Limits
 from hermes_router.pool.calendars import DAY
-from hermes_router.pool.ledger import Lane, Ledger
+from hermes_router.pool.ledger import COUNTED_WITHIN, Lane, Ledger
 from hermes_router.wires.limits import Reading
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC).timestamp()
@@ -61,13 +61,14 @@ def test_an_estimate_gives_way_to_real_usage():
     assert ledger.free_at(lane, 900, NOON + 1).at <= NOON + 1
 
 
-def test_a_minute_is_dated_from_the_answer():
+@pytest.mark.parametrize("answered,counted", [(0.5, 0.5), (8, COUNTED_WITHIN)], ids=["quick", "in one piece"])
+def test_a_minute_is_dated_from_the_answer_or_from_soon_after_sending(answered: float, counted: float):
     ledger = Ledger()
     lane = lane_of(ledger, Limits(rpm=1))
     lease = ledger.lease(lane, 1, NOON)
     assert lease is not None
-    ledger.admitted(lease, NOON + 8)
-    assert ledger.free_at(lane, 1, NOON + 61).at == pytest.approx(NOON + 68, abs=0.01)
+    ledger.admitted(lease, NOON + answered)
+    assert ledger.free_at(lane, 1, NOON + 61).at == pytest.approx(NOON + 60 + counted, abs=0.01)
 
 
 @pytest.mark.parametrize(

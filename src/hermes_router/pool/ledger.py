@@ -24,6 +24,9 @@ from .lanes import KINDS, Account, Lane, Lease, Scope, window_of
 __all__ = ["Free", "Lane", "Lease", "Ledger", "WindowRow"]
 
 ROW = "quota"
+COUNTED_WITHIN = 2.0
+"""Seconds after sending by which a provider's gate has counted a call, however long its answer takes."""
+_MINUTES = ("rpm", "tpm")
 SLEW = 2.0
 """A clock put back by less than this stands still until it has caught up; by more, it was set."""
 JUST_NOW = 5.0
@@ -139,7 +142,8 @@ class Ledger:
 
     # ── what became of it ──
     def admitted(self, lease: Lease, now: float) -> None:
-        """The answer has begun: by now the provider has counted the call. Sliding windows date it from here."""
+        """The answer has begun: by now the provider has counted the call. Minute windows date it from here, or from
+        ``COUNTED_WITHIN`` after it was sent: an answer that comes in one piece begins long after it was counted."""
         if lease.answered != math.inf:
             return
         if now < self._now:
@@ -148,10 +152,11 @@ class Ledger:
             self._now = now
         lease.answered = now
         tokens, refs = lease.tokens, lease.refs
+        counted = min(now, lease.sent + COUNTED_WITHIN)
         for window in lease.windows:
             amount = tokens if window.tokens else 1
             window.held -= amount
-            refs.append(window.counter.add(amount, now))
+            refs.append(window.counter.add(amount, counted if window.kind in _MINUTES else now))
             if window.parked_until:
                 window.answered(lease.sent)
             if window.tally is not None:
