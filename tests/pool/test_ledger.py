@@ -68,7 +68,7 @@ def test_a_minute_is_dated_from_the_answer_or_from_soon_after_sending(answered: 
     lease = ledger.lease(lane, 1, NOON)
     assert lease is not None
     ledger.admitted(lease, NOON + answered)
-    assert ledger.free_at(lane, 1, NOON + 61).at == pytest.approx(NOON + 60 + counted, abs=0.01)
+    assert ledger.free_at(lane, 1, NOON + 59).at == pytest.approx(NOON + 60 + counted, abs=0.01)
 
 
 @pytest.mark.parametrize(
