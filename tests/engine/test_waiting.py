@@ -79,6 +79,8 @@ def test_failure_after_the_status_line_is_the_dialects_error_event(dialect: str)
         one = await lab.ask(dialect)
         assert one.status == 200
         assert one.error is not None
+        assert one.error["details"]["candidates"]
+        assert one.error["details"]["tiers"], "what the pool has left, as in a 503"
         assert one.finish is None
         assert one.text == ""
 

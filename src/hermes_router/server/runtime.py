@@ -127,8 +127,7 @@ class Runtime:
 
     def refused(self, call: Call, error: RouterError) -> None:
         """The caller gets this error instead of an answer."""
-        if isinstance(error, Exhausted):
-            error.details["tiers"] = self._outlook()
+        self.explain(error)
         record = call.record
         if record is None:
             if not call.caller or call.method != "POST" or not call.path.startswith("/v1/"):
@@ -138,6 +137,11 @@ class Runtime:
         record.error = record.error or error.code
         self.telemetry.log.failed(record.id, _failure(error))
         self.finished(record)
+
+    def explain(self, error: RouterError) -> None:
+        """Where nobody can answer now: what the pool has left, and when more comes back."""
+        if isinstance(error, Exhausted):
+            error.details["tiers"] = self._outlook()
 
     def left(self, call: Call) -> None:
         """The caller did not wait for the answer, or for its end."""

@@ -19,10 +19,17 @@ KEEPALIVE_SECONDS = 10.0
 
 class EventStream:
     """One streamed response. ``writer`` and ``headers`` are asked for once it is known who serves, or that nobody
-    does."""
+    does. ``explain`` adds to an error what its caller should know, before it is written."""
 
-    def __init__(self, call: Call, writer: Callable[[], StreamWriter], headers: Callable[[], list[Header]]) -> None:
+    def __init__(
+        self,
+        call: Call,
+        writer: Callable[[], StreamWriter],
+        headers: Callable[[], list[Header]],
+        explain: Callable[[RouterError], None],
+    ) -> None:
         self._call = call
+        self._explain = explain
         self._make_writer = writer
         self._writer: StreamWriter | None = None
         self._headers = headers
@@ -52,6 +59,7 @@ class EventStream:
             if not self._call.started:
                 raise
             exchange.record.error = exchange.record.error or error.code
+            self._explain(error)
             await self._fail(error)
         except asyncio.CancelledError:
             if self._call.stopped and self._call.started:

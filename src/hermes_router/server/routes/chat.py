@@ -106,7 +106,10 @@ async def _whole(runtime: Runtime, call: Call, dialect: Dialect, request: Reques
 
 async def _stream(runtime: Runtime, call: Call, dialect: Dialect, request: Request, exchange: Exchange) -> None:
     stream = EventStream(
-        call, lambda: dialect.stream(request, _served(call, exchange)), lambda: served_headers(exchange)
+        call,
+        lambda: dialect.stream(request, _served(call, exchange)),
+        lambda: served_headers(exchange),
+        runtime.explain,
     )
     exchange.record.status = 200
     folder = await stream.run(exchange, lambda: _note(exchange))
