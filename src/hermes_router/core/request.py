@@ -180,7 +180,8 @@ class Thinking(msgspec.Struct, frozen=True, kw_only=True):
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """One chat request. ``max_output`` and every other count of text is in tokens. ``legacy_functions``: the caller
-    speaks OpenAI's deprecated ``functions``, so its answer carries ``function_call``."""
+    speaks OpenAI's deprecated ``functions``, so its answer carries ``function_call``. ``may_shorten``: the oldest turns
+    may be left out where the whole fits nobody."""
 
     dialect: str
     model: str
@@ -198,6 +199,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     user: str | None = None
     metadata: dict[str, Any] | None = None
     legacy_functions: bool = False
+    may_shorten: bool = False
     extra: dict[str, Any] = {}
 
 

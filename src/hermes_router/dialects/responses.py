@@ -114,6 +114,7 @@ def read_request(body: Table, shelf: Shelf) -> Request:
         include_usage=True,
         user=text(body, "user"),
         metadata=object_(body, "metadata"),
+        may_shorten=body.get("truncation") == "auto",
         extra={**leftovers(body, _KNOWN - _ALSO_PASSED_ON), **_verbosity(body), ASKED: asked},
     )
 

@@ -144,6 +144,7 @@ def refusal(roster: Roster, groups: tuple[Group, ...], needs: Needs, selection: 
             f"The request is about {needs.input} tokens; the largest context window available to it is {largest}.",
             code="context_length_exceeded",
             param="messages",
+            details={"largest_window": largest},
         )
     if not any(_is_among(state, selection) for state in roster.chat):
         return CannotServe(f"Nobody whom the {selection.key} allows is configured.", code="nobody_configured")

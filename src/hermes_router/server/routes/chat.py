@@ -12,10 +12,14 @@ from ...engine.work import ChatWork
 from ...routing.needs import Needs, names_a_file, needs_of
 from ...routing.plan import Plan, prefer
 from ...routing.selection import AUTO, Selection, select, stays_with_one
+from ...routing.truncation import shortened
 from ..asked import wait_seconds, wants_pin
 from ..http import Call, Header, header
 from ..runtime import Runtime
 from ..streams import EventStream
+
+_SHARE = 8
+"""The part of a window (one in so many) that is left for the answer when a conversation is shortened."""
 
 
 async def chat(runtime: Runtime, call: Call, dialect: Dialect) -> None:
@@ -41,9 +45,13 @@ def exchange_for(runtime: Runtime, call: Call, request: Request) -> Exchange:
     _refuse_files_of_others(request, needs, selection, runtime)
     try:
         plan = runtime.planner.plan(roster, needs, selection, runtime.clock())
-    except RouterError:
-        runtime.planned(record, Plan((), needs, selection, roster))
-        raise
+    except RouterError as error:
+        shorter = _shortened(request, error)
+        if shorter is None:
+            runtime.planned(record, Plan((), needs, selection, roster))
+            raise
+        request, needs = shorter, needs_of(shorter)
+        plan = runtime.planner.plan(roster, needs, selection, runtime.clock())
     if selection is AUTO:
         plan = _stay_with(plan, request)
     runtime.planned(record, plan)
@@ -55,6 +63,12 @@ def exchange_for(runtime: Runtime, call: Call, request: Request) -> Exchange:
         patience=wait_seconds(call.headers, settings),
         whole=not request.stream,
     )
+
+
+def _shortened(request: Request, error: RouterError) -> Request | None:
+    """What fits the largest window there is, of a conversation that may be shortened."""
+    window = error.details.get("largest_window")
+    return shortened(request, window - window // _SHARE) if window and request.may_shorten else None
 
 
 def _refuse_files_of_others(request: Request, needs: Needs, selection: Selection, runtime: Runtime) -> None:
