@@ -91,6 +91,17 @@ async def test_old_rows_and_too_many_rows_go(database: SqliteWriter):
     assert kept == {"req_15", "req_16", "req_17", "req_18", "req_19", "req_2", "req_99"}
 
 
+async def test_a_flood_of_requests_does_not_wait_for_old_rows_to_go(database: SqliteWriter):
+    log = RequestLog(database, keep=1)
+    for batch in range(12):
+        for number in range(2_500):
+            log.add(record(batch * 2_500 + number))
+        log.save(NOW + batch / 2)
+    database.flush()
+    ((rows,),) = database.read("SELECT count(*) FROM requests")
+    assert KEPT_ROWS <= rows <= KEPT_ROWS + 2_500
+
+
 async def test_who_was_tried_is_found_as_well_as_who_served(database: SqliteWriter):
     log = RequestLog(database, keep=1)
     log.add(record(1, provider="groq", attempts=[tried("gemini", "rate_limited"), tried("groq", "ok")]))

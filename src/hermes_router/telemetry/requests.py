@@ -26,6 +26,8 @@ PLANS = 200
 WHOLE_STORIES = 40
 """Stories with all their reasons made in one ``save``; beyond that, a storm of failures is kept without them."""
 _TIDY_SECONDS = 600.0
+_TIDY_ROWS = 2_000
+"""Whichever comes first: under load the file must not grow for minutes before old rows make room."""
 _INSERT = (
     "INSERT OR REPLACE INTO requests (id, at, endpoint, caller, providers, status, failed, story) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
@@ -103,6 +105,7 @@ class RequestLog:
         self._stories: dict[str, Story] = {}
         self._pending: deque[RequestRecord] = deque()
         self._tidied = 0.0
+        self._untidied = 0
 
     def add(self, record: RequestRecord) -> bool:
         """Keep a finished request; False where it is there already. It may still be changed until the next ``save``."""
@@ -146,7 +149,7 @@ class RequestLog:
             rows.append(_row(story))
         if self._database is not None:
             self._database.submit(_INSERT, rows)
-            self._tidy(now)
+            self._tidy(now, len(rows))
         return records
 
     def latest(self, limit: int) -> list[RequestRecord]:
@@ -203,10 +206,12 @@ class RequestLog:
         self._stories.pop(request_id, None)
         self._failures.pop(request_id, None)
 
-    def _tidy(self, now: float) -> None:
-        if self._database is None or 0 <= now - self._tidied < _TIDY_SECONDS:
+    def _tidy(self, now: float, added: int) -> None:
+        self._untidied += added
+        fresh = self._untidied < _TIDY_ROWS and 0 <= now - self._tidied < _TIDY_SECONDS
+        if self._database is None or fresh:
             return
-        self._tidied = now
+        self._tidied, self._untidied = now, 0
         self._database.submit("DELETE FROM requests WHERE at < ?", [(now - KEPT_DAYS * 86400,)])
         self._database.submit("DELETE FROM requests WHERE seq <= (SELECT max(seq) FROM requests) - ?", [(KEPT_ROWS,)])
 
