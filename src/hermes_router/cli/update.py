@@ -10,8 +10,11 @@ import typer
 from .. import __version__
 from .output import Failed, Json, plain_errors, print_json, say, working
 
-INDEX = "https://index.invalid/pypi/hermes-router/json"
-_SECONDS = 10.0
+_ASK = (
+    "install --dry-run --no-deps --ignore-installed --only-binary=:all: --quiet --disable-pip-version-check "
+    "--no-input --retries=0 --timeout=10 --report=- hermes-router"
+)
+_SECONDS = 60.0
 
 
 @plain_errors()
@@ -19,14 +22,13 @@ def update(
     check: Annotated[bool, typer.Option("--check", help="Only say whether there is a newer release.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Install it without asking.")] = False,
     as_json: Json = False,
-    index: Annotated[str, typer.Option(hidden=True)] = INDEX,
 ) -> None:
-    """Look for a newer release, and install it with pip.
+    """Look for a newer release where pip looks, and install it with pip.
 
     Example: hr update --check
     """
     with working("Asking the package index ..."):
-        newest = latest(index)
+        newest = latest()
     newer = order(newest) > order(__version__)
     if as_json:
         print_json({"installed": __version__, "latest": newest, "newer": newer})
@@ -45,28 +47,25 @@ def update(
         say(f"To install it: {sys.executable} -m pip install hermes-router=={newest}")
 
 
-def latest(index: str) -> str:
-    """The newest release of this program that the index names. Raises Failed where it cannot be asked, or has none."""
-    import urllib.error
-    import urllib.request
+def latest() -> str:
+    """The newest release of this program on pip's own index. Raises Failed where it cannot be asked, or has none."""
+    import subprocess
 
     import orjson
 
+    command = [sys.executable, "-m", "pip", *_ASK.split()]
     try:
-        with urllib.request.urlopen(index, timeout=_SECONDS) as answer:  # noqa: S310 - a constant https address
-            content: Any = orjson.loads(answer.read(5_000_000))
-        info = content["info"]
-        summary, version = str(info["summary"] or ""), str(info["version"])
-    except urllib.error.HTTPError as error:
-        error.close()
-        raise Failed(
-            f"The package index answered {error.code}: no release of hermes-router can be seen there."
-        ) from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "reason", None) or error
-        raise Failed(f"The package index cannot be reached ({reason}). Are you offline? Try again later.") from None
-    except (KeyError, TypeError):
-        raise Failed("The package index gave no version.") from None
+        # our own interpreter's pip, with its user's settings
+        done = subprocess.run(command, capture_output=True, timeout=_SECONDS, check=False)  # noqa: S603
+    except subprocess.TimeoutExpired:
+        raise Failed("The package index cannot be reached. Are you offline? Try again later.") from None
+    if done.returncode:
+        raise Failed(f"The package index cannot be reached, or has no release of hermes-router: {_why(done.stderr)}")
+    try:
+        said: Any = orjson.loads(done.stdout)["install"][0]["metadata"]
+        version, summary = str(said["version"]), str(said.get("summary", ""))
+    except (orjson.JSONDecodeError, KeyError, IndexError, TypeError):
+        raise Failed("pip gave no version. Is it older than 22.2? To renew it: python -m pip install -U pip") from None
     if summary != own_summary():
         # A name on an index belongs to whoever took it first: what is there may be somebody else's program.
         raise Failed(
@@ -74,6 +73,12 @@ def latest(index: str) -> str:
             "Update from where you installed it."
         )
     return version
+
+
+def _why(errors: bytes) -> str:
+    """pip's own last word."""
+    lines = [line for line in errors.decode("utf-8", "replace").splitlines() if line.strip()]
+    return lines[-1].removeprefix("ERROR: ")[:200] if lines else "pip says nothing"
 
 
 def own_summary() -> str:
