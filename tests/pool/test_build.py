@@ -459,3 +459,14 @@ def test_every_built_in_provider_goes_where_its_address_is_moved(tmp_path: Path,
     ours = [one for one in (*built.deployments, *built.embedders) if one.provider == name]
     assert ours[0].name == f"{name}/m1"
     assert {one.target.base_url for one in ours} == {url}
+
+
+def test_what_stands_in_for_a_closed_service_serves_what_that_served(tmp_path: Path):
+    env = {"GITHUB_MODELS_TOKEN": "k-test-1"}
+    closed = build(load_from(tmp_path, env), load_builtin(), today=TODAY)
+    assert closed.deployments == ()
+    assert any("GitHub closed the service" in notice.message for notice in closed.notices)
+    moved = env | {"GITHUB_MODELS_BASE_URL": "http://127.0.0.1:9100/v1"}
+    built = build(load_from(tmp_path, moved), load_builtin(), today=TODAY)
+    assert [one.name for one in built.deployments] == ["github_models/gpt-4o-mini", "github_models/gpt-4o"]
+    assert {one.target.base_url for one in built.deployments} == {"http://127.0.0.1:9100/v1"}
