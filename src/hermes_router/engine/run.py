@@ -336,7 +336,7 @@ class Exchange:
             return  # the ledger knows until when
         tried.times += 1
         if self._stays(state, fault):
-            state.rest = state.model.rest = None
+            self._engine.pool.gets_another_chance(state)
             await asyncio.sleep(_STAY_PAUSE)
             return
         tried.again_at = now + 2.0 * tried.times if TABLE[fault.kind].again else math.inf

@@ -87,11 +87,11 @@ class Pool:
         model.strikes = 0
         if state.rest is None and model.rest is None and state.provider.rest is None:
             return
-        for table, party in (("deployment", state), ("model", model), ("provider", state.provider)):
-            if party.rest is not None:
-                party.rest = None
-                self._changed[table, party.key] = party
-                self.version += 1
+        self._wake(("deployment", state), ("model", model), ("provider", state.provider))
+
+    def gets_another_chance(self, state: DeploymentState) -> None:
+        """Its caller prefers it to others: the passing failure of a moment ago is not held against it."""
+        self._wake(("deployment", state), ("model", state.model))
 
     def counts_against(self, state: DeploymentState, now: float) -> None:
         """A failure that is the provider's doing: for its breaker and the model's record."""
@@ -188,6 +188,13 @@ class Pool:
             _restore(state, self._stored.pop(("deployment", deployment.id), {}))
         self._deployments[deployment.id] = state
         return state
+
+    def _wake(self, *parties: tuple[str, Party]) -> None:
+        for table, party in parties:
+            if party.rest is not None:
+                party.rest = None
+                self._changed[table, party.key] = party
+                self.version += 1
 
     def _known(self, table: dict[str, P], name: str, key: str, make: Callable[[str], P]) -> P:
         party = table.get(key)

@@ -188,7 +188,3 @@ class DeploymentState(Party):
         """Most output tokens it is known to give; 0: unknown."""
         learned, stated = self.model.max_output, self.max_output
         return min(learned, stated) if learned and stated else learned or stated
-
-    @property
-    def account_key(self) -> str:
-        return self.account.key

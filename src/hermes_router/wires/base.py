@@ -5,14 +5,12 @@ No I/O here: bytes in, events out. A wire knows its format, quirks say how a pro
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Protocol
 
 import msgspec
 
 from ..catalogue.schema import EmbedSpec, ModelSpec, ProviderSpec, Quirks
 from ..core.events import Event
-from ..core.faults import Fault
 from ..core.request import EmbeddingRequest, Request
 from ..transport.base import HttpRequest
 
@@ -75,9 +73,3 @@ class Wire(Protocol):
     def embed_reader(self, target: Target, *, content_type: str, now: float) -> Reader:
         """A reader for a 2xx answer to ``embed``: one ``Vectors``, ``Usage``, ``Finish``."""
         ...
-
-
-class Classify(Protocol):
-    """The one place that gives a refusal its meaning."""
-
-    def __call__(self, target: Target, status: int, headers: Mapping[str, str], body: bytes, now: float) -> Fault: ...

@@ -1,4 +1,4 @@
-"""Counts what was replayed and says so at the end of the run."""
+"""Counts the cases of long tables and of replayed recordings, and says so at the end of the run."""
 
 from __future__ import annotations
 
@@ -24,6 +24,6 @@ def tally(pytestconfig: pytest.Config) -> Tally:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     tally = config.stash.get(_TALLY, Counter())
     if tally:
-        terminalreporter.section("replayed recordings")
+        terminalreporter.section("counted")
         for what, count in sorted(tally.items()):
             terminalreporter.write_line(f"{count:8,} {what}")
