@@ -35,7 +35,7 @@ from fakes.scripted_socket import (
     send,
     serve,
 )
-from hermes_router.transport.base import FailureKind, HttpRequest, HttpResponse, Transport, TransportError
+from hermes_router.transport.base import FailureKind, FixedHeaders, HttpRequest, HttpResponse, Transport, TransportError
 from hermes_router.transport.http1 import Http1Transport
 
 KEY = "Bearer sk-secret-key"
@@ -92,6 +92,32 @@ async def test_the_request_arrives_as_given(transport: Transport) -> None:
     assert headers[b"user-agent"] == b"hermes-router"
     assert headers[b"content-length"] == b"4"
     assert body == b"body"
+
+
+async def test_headers_that_are_sent_again_go_where_each_request_says(transport: Transport) -> None:
+    seen: list[bytes] = []
+
+    async def script(peer: Peer) -> None:
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                seen.append(await peer.request())
+                await peer.send(OK)
+
+    headers = FixedHeaders({"authorization": KEY})
+    async with serve(script) as one, serve(script) as other:
+        sent = [("POST", one.url("/a"), b"1"), ("POST", one.url("/b"), b"22"), ("PUT", one.url("/b"), b"333")]
+        sent += [("PUT", other.url("/b"), b""), ("POST", one.url("/a"), b"4444")]
+        for method, url, body in sent:
+            await read(await transport.send(HttpRequest(method, url, headers, body)))
+    for (method, url, body), got in zip(sent, seen, strict=True):
+        host, _, path = url.removeprefix("http://").partition("/")
+        assert got.startswith(f"{method} /{path} HTTP/1.1\r\nhost: {host}\r\n".encode())
+        assert f"\r\nauthorization: {KEY}\r\n".encode() in got
+        assert got.endswith(b"\r\n\r\n" + body)
+
+
+def test_headers_that_are_sent_again_show_only_their_names() -> None:
+    assert repr(FixedHeaders({"authorization": KEY})) == "FixedHeaders(authorization)"
 
 
 async def test_the_callers_user_agent_replaces_ours(transport: Transport) -> None:
@@ -684,7 +710,7 @@ async def test_a_stale_retry_is_counted_once() -> None:
 
 ONE_REQUEST = """
 import asyncio
-from hermes_router.transport.base import HttpRequest, TransportError
+from hermes_router.transport.base import FixedHeaders, HttpRequest, TransportError
 from hermes_router.transport.http1 import Http1Transport
 
 async def main():

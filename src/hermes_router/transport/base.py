@@ -14,6 +14,20 @@ import msgspec
 FailureKind = Literal["connect", "closed", "cut", "protocol"]
 
 
+class FixedHeaders(dict[str, str]):
+    """Headers that are the same whenever this object is sent again; nobody changes them. ``made`` is for the transport,
+    to keep what it made of them."""
+
+    __slots__ = ("made",)
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        super().__init__(headers)
+        self.made: object = None
+
+    def __repr__(self) -> str:
+        return f"FixedHeaders({', '.join(self)})"
+
+
 class HttpRequest(msgspec.Struct, frozen=True):
     """What to send. The body is whole, so that a transport may send it a second time. ``connect_timeout``: seconds, in
     place of the transport's own."""

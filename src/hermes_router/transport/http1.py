@@ -10,27 +10,43 @@ import asyncio
 import ssl
 from typing import NamedTuple
 
-from .base import HttpRequest, HttpResponse, TransportError
-from .connection import Answer, Connection
+from .base import FixedHeaders, HttpRequest, HttpResponse, TransportError
+from .connection import Connection
 from .dial import Dialler
 from .pool import Pool
 from .proxies import Proxies, Proxy
-from .request_head import write_head
-from .target import Origin, Target, read_target
+from .request_head import begin_head, end_head
+from .target import Origin, read_target
 
 _GONE = "the transport is closed"
 
 
-class Route(NamedTuple):
-    """What a pooled connection is good for."""
+class Route:
+    """What a pooled connection is good for: one object per origin, compared by identity. ``proxy_authorization`` is
+    begin_head's argument: None where the request goes to its origin, by a tunnel too."""
 
-    origin: Origin
-    proxy: Proxy | None
+    __slots__ = ("origin", "proxy", "proxy_authorization")
 
-    @property
-    def proxy_authorization(self) -> str | None:
-        """None where the request goes to its origin, by a tunnel too: write_head's argument."""
-        return None if self.proxy is None or self.origin.scheme == "https" else self.proxy.authorization
+    def __init__(self, origin: Origin, proxy: Proxy | None) -> None:
+        self.origin = origin
+        self.proxy = proxy
+        straight = proxy is None or origin.scheme == "https"
+        self.proxy_authorization = None if straight or proxy is None else proxy.authorization
+
+
+class Way(NamedTuple):
+    """What requests with the same method, URL and headers share. ``head`` is their head but for the length."""
+
+    transport: Http1Transport
+    method: str
+    url: str
+    route: Route
+    shown: str
+    head: bytes
+
+    # The head holds keys.
+    def __repr__(self) -> str:
+        return f"Way({self.method} {self.shown})"
 
 
 class Http1Transport:
@@ -71,12 +87,11 @@ class Http1Transport:
         if self._closed:
             raise TransportError("closed", _GONE)
         loop = asyncio.get_running_loop()
-        target = read_target(request.url)
-        route = self._routes.get(target.origin) or self._new_route(target.origin)
-        head = write_head(request, target, route.proxy_authorization)
+        _, _, _, route, shown, begun = self._way(request)
+        head = begun + end_head(request)
         pooled = self._pool.take(route, loop.time())
         if pooled is not None:
-            answer = _ask(pooled, head, request, target)
+            answer = pooled.ask(head, request.body, shown, request.method)
             try:
                 return await answer.head()
             except TransportError:
@@ -84,7 +99,7 @@ class Http1Transport:
                     raise
             self.stale_retries += 1
         connection = await self._connect(route, loop, request.connect_timeout)
-        return await _ask(connection, head, request, target).head()
+        return await connection.ask(head, request.body, shown, request.method).head()
 
     async def aclose(self) -> None:
         self._closed = True
@@ -97,6 +112,20 @@ class Http1Transport:
             if self._all_lost is None:
                 self._all_lost = asyncio.get_running_loop().create_future()
             await asyncio.shield(self._all_lost)
+
+    def _way(self, request: HttpRequest) -> Way:
+        headers = request.headers
+        fixed = headers if type(headers) is FixedHeaders else None
+        way = fixed.made if fixed is not None else None
+        if type(way) is Way and way[0] is self and way[1] == request.method and way[2] == request.url:
+            return way
+        target = read_target(request.url)
+        route = self._routes.get(target.origin) or self._new_route(target.origin)
+        head = begin_head(request, target, route.proxy_authorization)
+        way = Way(self, request.method, request.url, route, target.shown, head)
+        if fixed is not None:
+            fixed.made = way
+        return way
 
     def _new_route(self, origin: Origin) -> Route:
         if self._proxies is None:
@@ -137,7 +166,3 @@ class Http1Transport:
         self._pool.discard(connection)
         if self._all_lost is not None and not self._connections and not self._all_lost.done():
             self._all_lost.set_result(None)
-
-
-def _ask(connection: Connection, head: bytes, request: HttpRequest, target: Target) -> Answer:
-    return connection.ask(head, request.body, target.shown, request.method)

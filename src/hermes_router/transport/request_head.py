@@ -16,9 +16,9 @@ _EXPECT_BODY = frozenset(("POST", "PUT", "PATCH"))  # RFC 9110, 8.6: these say "
 _OURS = frozenset(("transfer-encoding", "upgrade", "trailer"))
 
 
-def write_head(request: HttpRequest, target: Target, proxy_authorization: str | None) -> bytes:
-    """The request line and headers, blank line included. Header names go out in lower case, the caller's values in
-    place of our defaults; content-length is always the body's.
+def begin_head(request: HttpRequest, target: Target, proxy_authorization: str | None) -> bytes:
+    """The request line and those headers that have nothing to do with the body. Header names go out in lower case, the
+    caller's values in place of our defaults.
 
     ``proxy_authorization`` None: straight to the origin. Otherwise for a proxy in absolute form, with that credential
     unless it is empty. Raises TransportError ("connect") for what cannot be sent; the error quotes no value.
@@ -28,17 +28,20 @@ def write_head(request: HttpRequest, target: Target, proxy_authorization: str | 
         fields["authorization"] = target.authorization
     for name, value in request.headers.items():
         fields[_field_name(name)] = value if value.isprintable() else _checked(value)
-    if request.body or request.method in _EXPECT_BODY:
-        fields["content-length"] = str(len(request.body))
-    else:
-        fields.pop("content-length", None)
+    fields.pop("content-length", None)
     where = target.path
     if proxy_authorization is not None:
         where = f"{target.origin.scheme}://{target.shown}{where}"
         if proxy_authorization:
             fields["proxy-authorization"] = proxy_authorization
     lines = "".join([f"{name}: {value}\r\n" for name, value in fields.items()])
-    return _encoded(f"{_method(request.method)} {where} HTTP/1.1\r\n{lines}\r\n")
+    return _encoded(f"{_method(request.method)} {where} HTTP/1.1\r\n{lines}")
+
+
+def end_head(request: HttpRequest) -> bytes:
+    """What follows: the body's length, whatever the caller said of it, and the blank line."""
+    size = len(request.body)
+    return b"content-length: %d\r\n\r\n" % size if size or request.method in _EXPECT_BODY else b"\r\n"
 
 
 @lru_cache(maxsize=256)
