@@ -710,7 +710,7 @@ async def test_a_stale_retry_is_counted_once() -> None:
 
 ONE_REQUEST = """
 import asyncio
-from hermes_router.transport.base import FixedHeaders, HttpRequest, TransportError
+from hermes_router.transport.base import HttpRequest, TransportError
 from hermes_router.transport.http1 import Http1Transport
 
 async def main():
