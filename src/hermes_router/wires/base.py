@@ -5,7 +5,7 @@ No I/O here: bytes in, events out. A wire knows its format, quirks say how a pro
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -19,7 +19,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     """Where a request goes: one model of one provider with one key.
 
     ``quirks`` are the model's over the provider's. ``headers`` are the provider's own, already filled in.
-    ``secret`` is empty for a keyless provider. ``base_url`` has no trailing slash.
+    ``secret`` is empty for a keyless provider. ``base_url`` has no trailing slash. ``kept`` is for the wire: what it
+    made once of all this; every Target begins with nothing there, also one that was made of another.
     """
 
     name: str
@@ -30,6 +31,10 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     secret: str = ""
     headers: dict[str, str] = {}
     embed: EmbedSpec | None = None
+    kept: dict[str, Any] = {}
+
+    def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "kept", {})
 
     def __repr__(self) -> str:
         return f"Target({self.name}/{self.model.id})"

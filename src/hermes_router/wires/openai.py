@@ -12,9 +12,9 @@ from typing import Any
 import msgspec
 import orjson
 
-from ..catalogue.schema import Quirks
+from ..catalogue.schema import ModelSpec, Quirks
 from ..core.request import EmbeddingRequest, Request, ResponseFormat, Tool, ToolChoice, ToolMode
-from ..transport.base import HttpRequest
+from ..transport.base import FixedHeaders, HttpRequest
 from .base import Reader, Target
 from .openai_embed import EmbedReader, write_embed
 from .openai_messages import write_messages
@@ -28,7 +28,6 @@ _OWN = frozenset({"model", "messages", "stream", "stream_options", "tools", "too
 """Fields an allow-list has no say in: without them the answer would be another one, or its usage unknown."""
 _MAX_TOKENS = frozenset({"max_tokens", "max_completion_tokens"})
 _DEFAULT_MAX_TOKENS = 8192
-_SAMPLED = ("temperature", "top_p", "top_k")
 _OF_BOTH = ("prompt_cache_key", "prompt_cache_retention", "safety_identifier", "service_tier", "verbosity")
 """Fields that mean the same in OpenAI's Responses and in Chat Completions. ``metadata`` does not: here it belongs to
 answers that OpenAI keeps, and is refused without ``store`` (OpenAI API reference, "Create chat completion")."""
@@ -41,14 +40,18 @@ class OpenAIWire:
 
     def chat(self, request: Request, target: Target, *, max_output: int | None) -> HttpRequest:
         """``POST {base_url}/chat/completions``. Raises BadRequest for content this API cannot hold."""
-        accept = "text/event-stream" if request.stream else "application/json"
-        body = write_chat(request, target, max_output)
-        return _post(target, target.provider.paths.get("chat", "/chat/completions"), accept, body)
+        address: _Address | None = target.kept.get("chat")
+        if address is None:
+            address = target.kept["chat"] = _address(target, target.provider.paths.get("chat", "/chat/completions"))
+        headers = address.streamed if request.stream else address.whole
+        return HttpRequest("POST", address.url, headers, orjson.dumps(write_chat(request, target, max_output)))
 
     def embed(self, request: EmbeddingRequest, target: Target) -> HttpRequest:
         """``POST {base_url}/embeddings``."""
-        path = target.provider.paths.get("embeddings", "/embeddings")
-        return _post(target, path, "application/json", write_embed(request, target))
+        address: _Address | None = target.kept.get("embed")
+        if address is None:
+            address = target.kept["embed"] = _address(target, target.provider.paths.get("embeddings", "/embeddings"))
+        return HttpRequest("POST", address.url, address.whole, orjson.dumps(write_embed(request, target)))
 
     def chat_reader(self, target: Target, *, content_type: str, now: float) -> Reader:
         """Reads a stream or a JSON body, whichever it turns out to be: content types are at times wrong."""
@@ -59,31 +62,50 @@ class OpenAIWire:
         return EmbedReader(target, now)
 
 
-def _post(target: Target, path: str, accept: str, body: Table) -> HttpRequest:
-    headers = {"content-type": "application/json", "accept": accept}
+class _Address(msgspec.Struct, frozen=True):
+    """Where a target's requests go, with the headers of those for a whole answer and for a stream."""
+
+    url: str
+    whole: FixedHeaders
+    streamed: FixedHeaders
+
+    # The headers hold the key.
+    def __repr__(self) -> str:
+        return "_Address()"
+
+
+def _address(target: Target, path: str) -> _Address:
+    key: dict[str, str] = {}
     if target.secret:
         auth = target.provider.auth
-        headers[auth.header.lower()] = f"{auth.scheme} {target.secret}".strip()
-    headers |= target.headers
-    return HttpRequest("POST", target.base_url + path, headers, orjson.dumps(body))
+        key[auth.header.lower()] = f"{auth.scheme} {target.secret}".strip()
+    whole, streamed = (
+        FixedHeaders({"content-type": "application/json", "accept": accept} | key | target.headers)
+        for accept in ("application/json", "text/event-stream")
+    )
+    return _Address(target.base_url + path, whole, streamed)
 
 
 def write_chat(request: Request, target: Target, max_output: int | None) -> Table:
     """The body, as a table."""
-    quirks = target.quirks
-    body: Table = {"model": target.model.id, "messages": write_messages(request, target)}
+    quirks, model = target.quirks, target.model
+    body: Table = {"model": model.id, "messages": write_messages(request, target)}
     if request.stream:
         body["stream"] = True
         if quirks.stream_usage is not False:
             body["stream_options"] = {"include_usage": True}
-    _limit(body, target, max_output)
+    if max_output is None and quirks.always_max_tokens:
+        max_output = _default_output(model, quirks)
+    if max_output is not None:
+        body[quirks.max_tokens_field or "max_tokens"] = max_output
     if request.stop:
         body["stop"] = list(request.stop)
-    _tools(body, request, quirks)
+    if request.tools:
+        _tools(body, request, quirks)
     if request.response_format:
         body["response_format"] = _format(request.response_format, quirks)
     _taste(body, request, quirks)
-    thinking = _thinking(request, target)
+    thinking = {} if model.reasoning is False else _thinking(request, target)
     if request.extra:
         body |= _extra(request, body)
     body |= thinking
@@ -101,23 +123,16 @@ def _extra(request: Request, body: Table) -> Table:
     return {name: extra[name] for name in _OF_BOTH if name in extra} if request.dialect == "responses" else {}
 
 
-def _limit(body: Table, target: Target, max_output: int | None) -> None:
-    quirks, model = target.quirks, target.model
-    if max_output is None and quirks.always_max_tokens:
-        max_output = _DEFAULT_MAX_TOKENS
-        if model.max_output:
-            max_output = min(model.max_output, _DEFAULT_MAX_TOKENS) if quirks.charges_output else model.max_output
-        if model.context:
-            max_output = min(max_output, model.context // 2)
-    if max_output is not None:
-        body[quirks.max_tokens_field or "max_tokens"] = max_output
+def _default_output(model: ModelSpec, quirks: Quirks) -> int:
+    most = _DEFAULT_MAX_TOKENS
+    if model.max_output:
+        most = min(model.max_output, _DEFAULT_MAX_TOKENS) if quirks.charges_output else model.max_output
+    return min(most, model.context // 2) if model.context else most
 
 
 def _tools(body: Table, request: Request, quirks: Quirks) -> None:
     choice = request.tool_choice
     tools = request.tools
-    if not tools:
-        return
     words = quirks.tool_choice or {}
     if choice and choice.mode is ToolMode.NAMED and (quirks.tool_choice_named is False or "named" in words):
         tools = tuple(tool for tool in tools if tool.name == choice.name) or tools
@@ -138,14 +153,19 @@ def _choice(choice: ToolChoice, words: dict[str, str]) -> str | Table:
 
 
 def _tool(tool: Tool, quirks: Quirks) -> Table:
+    function: Table = {"name": tool.name}
+    if tool.description is not None:
+        function["description"] = tool.description
     schema = tool.schema or {"type": "object", "properties": {}}
     if quirks.schema_drop:
         schema = drop_keywords(schema, quirks.schema_drop)
-    strict = tool.strict if quirks.strict_tools is not False else None
-    if strict and quirks.schema_closed:
-        schema = close_objects(schema)
-    function: Table = {"name": tool.name, "description": tool.description, "parameters": schema, "strict": strict}
-    return {"type": "function", "function": {key: value for key, value in function.items() if value is not None}}
+    function["parameters"] = schema
+    strict = tool.strict
+    if strict is not None and quirks.strict_tools is not False:
+        if strict and quirks.schema_closed:
+            function["parameters"] = close_objects(schema)
+        function["strict"] = strict
+    return {"type": "function", "function": function}
 
 
 def _format(wanted: ResponseFormat, quirks: Quirks) -> Table:
@@ -164,12 +184,27 @@ def _format(wanted: ResponseFormat, quirks: Quirks) -> Table:
 
 
 def _taste(body: Table, request: Request, quirks: Quirks) -> None:
-    for name, value in msgspec.to_builtins(request.sampling).items():  # without those that were not said
-        if quirks.sampling is False and name in _SAMPLED:
-            continue
+    said = request.sampling
+    if quirks.sampling is not False:
+        if said.temperature is not None:
+            body["temperature"] = said.temperature
+        if said.top_p is not None:
+            body["top_p"] = said.top_p
         # OpenAI has no top_k: from another dialect it goes only where it is known to be taken.
-        if name != "top_k" or quirks.allow is not None or request.dialect == "openai":
-            body[name] = value
+        if said.top_k is not None and (quirks.allow is not None or request.dialect == "openai"):
+            body["top_k"] = said.top_k
+    if said.seed is not None:
+        body["seed"] = said.seed
+    if said.presence_penalty is not None:
+        body["presence_penalty"] = said.presence_penalty
+    if said.frequency_penalty is not None:
+        body["frequency_penalty"] = said.frequency_penalty
+    if said.logit_bias is not None:
+        body["logit_bias"] = said.logit_bias
+    if said.logprobs is not None:
+        body["logprobs"] = said.logprobs
+    if said.top_logprobs is not None:
+        body["top_logprobs"] = said.top_logprobs
     if request.user is not None:
         body["user"] = request.user
     if request.metadata is not None and request.dialect == "openai":

@@ -6,10 +6,9 @@ in a tool's answer follow in a user message of their own. Earlier thinking goes 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ..catalogue.schema import Quirks
 from ..core.errors import BadRequest
 from ..core.request import (
     Audio,
@@ -31,7 +30,10 @@ from .quirks import tool_id
 Table = dict[str, Any]
 
 _BREAK = "\n\n"
-_WORDS = {Role.USER: "user", Role.ASSISTANT: "assistant", Role.SYSTEM: "system", Role.DEVELOPER: "system"}
+_SPOKEN = {Role.USER: "user", Role.ASSISTANT: "assistant"}
+_WORDS = {**_SPOKEN, Role.SYSTEM: "system", Role.DEVELOPER: "system"}
+# OpenAI reads system as developer where it matters; providers without the word refuse it.
+_DEVELOPER = {**_WORDS, Role.DEVELOPER: "developer"}
 _NO_SIGNATURE = {"google": {"thought_signature": "skip_thought_signature_validator"}}
 """What Google documents for histories that another model wrote (Gemini API docs, thought signatures, 2026-08)."""
 _EXTENSIONS = {"application/pdf": "pdf", "text/plain": "txt", "text/html": "html", "text/csv": "csv"}
@@ -43,47 +45,56 @@ _BRIDGE = "OK."
 
 def write_messages(request: Request, target: Target) -> list[Table]:
     """The whole conversation."""
-    if plain := _plain(request.messages, target.quirks):
-        return plain
-    writer = _Writer(target)
-    for message in request.messages:
-        writer.add(message)
-    return writer.done()
-
-
-def _plain(messages: tuple[Message, ...], quirks: Quirks) -> list[Table] | None:
-    """The conversation most are: turns of one text each. None where it is more than that."""
-    if quirks.system_role is False or quirks.developer_role or quirks.prefill == "prefix":
-        return None
+    quirks = target.quirks
+    words = _SPOKEN if quirks.system_role is False else _DEVELOPER if quirks.developer_role else _WORDS
     out: list[Table] = []
-    for message in messages:
-        parts, word = message.parts, _WORDS.get(message.role)
-        if word is None or message.name or len(parts) != 1:
-            return None
-        part = parts[0]
-        if type(part) is not Text or not part.text:
-            return None
-        out.append({"role": word, "content": part.text})
+    writer: _Writer | None = None
+    for message in request.messages:
+        parts = message.parts
+        if len(parts) == 1 and type(part := parts[0]) is Text and part.text and not message.name:
+            word = words.get(message.role)
+            if word is not None:  # what most messages are: one text
+                if writer is not None and writer.attached:
+                    writer.attach()
+                out.append({"role": word, "content": part.text})
+                continue
+        if writer is None:
+            writer = _Writer(target, words, out)
+        writer.add(message)
+    if writer is not None:
+        out = writer.done()
+    if quirks.prefill == "prefix" and out and out[-1]["role"] == "assistant" and "tool_calls" not in out[-1]:
+        out[-1]["prefix"] = True
     return out
 
 
 class _Writer:
-    def __init__(self, target: Target) -> None:
-        self._quirks = target.quirks
+    """Writes what is more than one text into ``out``. ``attached``: what tools sent beside text, not yet written."""
+
+    __slots__ = ("_ids", "_instructions", "_names", "_out", "_provider", "_quirks", "_signed", "_words", "attached")
+
+    def __init__(self, target: Target, words: Mapping[Role, str], out: list[Table]) -> None:
+        quirks = target.quirks
+        self._quirks = quirks
+        self._ids = quirks.tool_ids
+        self._signed = quirks.replay == "thought_signature"
+        self._words = words
         self._provider = target.name
-        self._out: list[Table] = []
+        self._out = out
         self._instructions: list[str] = []
         self._names: dict[str, str] = {}
-        self._attached: list[Table] = []
+        self.attached: list[Table] = []
 
     def add(self, message: Message) -> None:
         """Write one message."""
         role = message.role
         if role is Role.TOOL:
-            self._results(message)
+            for part in message.parts:
+                if type(part) is ToolResult:
+                    self._result(part)
             return
-        if self._attached:
-            self._attach()
+        if self.attached:
+            self.attach()
         if role is Role.USER:
             self._user(message)
         elif role is Role.ASSISTANT:
@@ -93,26 +104,26 @@ class _Writer:
 
     def done(self) -> list[Table]:
         """All of it."""
-        self._attach()
+        self.attach()
         if self._instructions:
             self._instruct(_BREAK.join(self._instructions))
-        if self._quirks.tool_then_user is False:
-            self._out = list(_bridged(self._out))
-        last = self._out[-1] if self._out else {}
-        if last.get("role") == "assistant" and "tool_calls" not in last and self._quirks.prefill == "prefix":
-            last["prefix"] = True
-        return self._out
+        return list(_bridged(self._out)) if self._quirks.tool_then_user is False else self._out
+
+    def attach(self) -> None:
+        """What tools sent beside text, after the last of their messages."""
+        if self.attached:
+            self._out.append({"role": "user", "content": self.attached})
+            self.attached = []
 
     def _system(self, message: Message) -> None:
-        text = _texts(message.parts)
+        text = _BREAK.join(_texts(message.parts))
         if not text:
             return
-        if self._quirks.system_role is False:
+        word = self._words.get(message.role)
+        if word is None:
             self._instructions.append(text)
-            return
-        # OpenAI reads system as developer where it matters; providers without the word refuse it.
-        developer = message.role is Role.DEVELOPER and self._quirks.developer_role is True
-        self._named({"role": "developer" if developer else "system", "content": text}, message)
+        else:
+            self._say({"role": word, "content": text}, message)
 
     def _instruct(self, text: str) -> None:
         """Open the first user turn with the instructions."""
@@ -130,9 +141,9 @@ class _Writer:
             content: str | list[Table] = parts[0].text
         else:
             content = self._content([self._part(part) for part in parts])
-        self._named({"role": "user", "content": content}, message)
+        self._say({"role": "user", "content": content}, message)
 
-    def _named(self, table: Table, message: Message) -> None:
+    def _say(self, table: Table, message: Message) -> None:
         if message.name and self._quirks.message_names in (None, "all"):
             table["name"] = message.name
         self._out.append(table)
@@ -166,32 +177,37 @@ class _Writer:
 
     def _assistant(self, message: Message) -> None:
         own = message.origin is not None and message.origin.partition("/")[0] == self._provider
-        calls = [part for part in message.parts if isinstance(part, ToolCall)]
-        thoughts = [part for part in message.parts if isinstance(part, Reasoning)] if own else []
+        calls: list[Table] = []
+        thoughts: list[Reasoning] = []
+        for part in message.parts:
+            if type(part) is ToolCall:
+                calls.append(self._call(part, own, first=not calls))
+            elif own and type(part) is Reasoning:
+                thoughts.append(part)
         table: Table = {"role": "assistant"}
-        text = _texts(message.parts)
-        replayed = self._replay(thoughts, table, text)
+        text = _BREAK.join(_texts(message.parts))
+        replayed = bool(thoughts) and self._replay(thoughts, table, text)
         if text and "content" not in table:
             table["content"] = text
         elif calls and not text and self._quirks.flat_content:
             # Cloudflare refuses null there; everybody else takes a message without content (recorded, 12 providers).
             table.setdefault("content", "")
         if calls:
-            table["tool_calls"] = [self._call(call, own, first=call is calls[0]) for call in calls]
+            table["tool_calls"] = calls
         elif not text and not replayed:
             return
         else:
             table.setdefault("content", "")
-        self._named(table, message)
+        self._say(table, message)
 
     def _call(self, call: ToolCall, own: bool, *, first: bool) -> Table:
         self._names[call.id] = call.name
         table: Table = {
-            "id": tool_id(call.id, self._quirks.tool_ids),
+            "id": tool_id(call.id, self._ids) if self._ids else call.id,
             "type": "function",
             "function": {"name": call.name, "arguments": call.arguments or "{}"},
         }
-        if self._quirks.replay == "thought_signature":
+        if self._signed:
             if own and call.opaque:
                 table["extra_content"] = call.opaque
             elif first:
@@ -218,39 +234,36 @@ class _Writer:
                 return False
         return True
 
-    def _results(self, message: Message) -> None:
-        for part in message.parts:
-            if isinstance(part, ToolResult):
-                self._result(part)
-
     def _result(self, result: ToolResult) -> None:
-        inside = [self._part(part) for part in result.parts]
-        attached = [part for part in inside if part["type"] != "text"]
-        text = _BREAK.join(part["text"] for part in inside if part["type"] == "text")
-        name = result.name or self._names.get(result.id, "")
-        short = tool_id(result.id, self._quirks.tool_ids)
-        if attached:
-            self._attached += [_text_part(f"Attached to the result of {name or 'the tool'} ({short}):"), *attached]
-        if not text:
-            text = "The result is attached to the next message." if attached else "(no output)"
+        parts = result.parts
+        short = tool_id(result.id, self._ids) if self._ids else result.id
+        if len(parts) == 1 and type(parts[0]) is Text:
+            text = parts[0].text or "(no output)"
+        else:
+            text = self._several(result, short)
         if result.is_error and not text.lower().startswith("error"):
             text = f"Error: {text}"
         table: Table = {"role": "tool", "tool_call_id": short, "content": text}
-        if name and self._quirks.message_names in ("all", "tool"):
+        if self._quirks.message_names in ("all", "tool") and (name := self._tool_name(result)):
             table["name"] = name
         self._out.append(table)
 
-    def _attach(self) -> None:
-        """What tools sent beside text, after the last of their messages."""
-        if self._attached:
-            self._out.append({"role": "user", "content": self._attached})
-            self._attached = []
+    def _several(self, result: ToolResult, short: str) -> str:
+        """The text of a result that is not just one; what else it holds is attached."""
+        inside = [self._part(part) for part in result.parts]
+        attached = [part for part in inside if part["type"] != "text"]
+        if attached:
+            name = self._tool_name(result) or "the tool"
+            self.attached += [_text_part(f"Attached to the result of {name} ({short}):"), *attached]
+        text = _BREAK.join([part["text"] for part in inside if part["type"] == "text"])
+        return text or ("The result is attached to the next message." if attached else "(no output)")
+
+    def _tool_name(self, result: ToolResult) -> str:
+        return result.name or self._names.get(result.id, "")
 
 
-def _texts(parts: Sequence[Part]) -> str:
-    if len(parts) == 1 and type(parts[0]) is Text:
-        return parts[0].text
-    return _BREAK.join(part.text for part in parts if isinstance(part, Text | Refusal) and part.text)
+def _texts(parts: Sequence[Part]) -> list[str]:
+    return [part.text for part in parts if (type(part) is Text or type(part) is Refusal) and part.text]
 
 
 def _text_part(text: str) -> Table:

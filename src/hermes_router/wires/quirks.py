@@ -41,12 +41,14 @@ def shape_fields(fields: Mapping[str, Any], quirks: Quirks, kept: Collection[str
 
 
 def add_fields(fields: dict[str, Any], quirks: Quirks) -> dict[str, Any]:
-    """``fields`` with those of ``body`` that are missing and those of ``force``."""
-    added = {**(quirks.body or {}), **fields, **(quirks.force or {})} if quirks.body or quirks.force else dict(fields)
-    if not added.get("tools"):
+    """``fields`` with those of ``body`` that are missing and those of ``force``. Where there are none of either, it is
+    ``fields`` itself that is given back."""
+    if quirks.body or quirks.force:
+        fields = {**(quirks.body or {}), **fields, **(quirks.force or {})}
+    if not fields.get("tools"):
         for name in _NEED_TOOLS:
-            added.pop(name, None)
-    return added
+            fields.pop(name, None)
+    return fields
 
 
 def tool_id(said: str, shape: str | None) -> str:
