@@ -9,8 +9,9 @@ import pytest
 from hermes_router.engine.records import AttemptRecord, RequestRecord
 from hermes_router.storage.sqlite import SqliteWriter
 from hermes_router.telemetry import requests
+from hermes_router.telemetry.archive import KEPT_DAYS, KEPT_ROWS
 from hermes_router.telemetry.database import SCHEMA, VERSION
-from hermes_router.telemetry.requests import KEPT_DAYS, KEPT_ROWS, RequestLog, Wanted, has_failed
+from hermes_router.telemetry.requests import RequestLog, Wanted, has_failed
 from hermes_router.telemetry.story import is_straight
 from hermes_router.telemetry.telemetry import Telemetry
 
@@ -78,17 +79,26 @@ async def test_old_rows_and_too_many_rows_go(database: SqliteWriter):
     log.add(record(1, at=NOW - (KEPT_DAYS + 1) * 86400))
     log.add(record(2))
     log.save(NOW)
-    database.flush()
-    assert database.read("SELECT id FROM requests") == [("req_2",)]
-    for number in range(10, 20):
-        log.add(record(number))
-    log.save(NOW + 1)
-    database.submit("UPDATE requests SET seq = seq + ? WHERE id > 'req_14'", [(KEPT_ROWS,)])
+    assert await ids(log) == ["req_2"]
+    for batch in (range(10, 15), range(15, 20)):
+        for number in batch:
+            log.add(record(number))
+        log.save(NOW + 1)
+    database.submit("UPDATE requests SET seq = seq + ? WHERE seq > 6", [(KEPT_ROWS,)])
     log.add(record(99))
     log.save(NOW + 3600)
-    database.flush()
-    kept = {row[0] for row in database.read("SELECT id FROM requests")}
-    assert kept == {"req_15", "req_16", "req_17", "req_18", "req_19", "req_2", "req_99"}
+    assert await ids(log) == ["req_99", "req_19", "req_18", "req_17", "req_16", "req_15"]
+
+
+async def test_what_has_become_old_goes_with_the_next_save(database: SqliteWriter):
+    log = RequestLog(database, keep=1)
+    log.add(record(1))
+    log.save(NOW)
+    later = NOW + (KEPT_DAYS + 1) * 86400
+    for number in (2, 3):
+        log.add(record(number, at=later))
+    log.save(later)
+    assert await ids(log) == ["req_3", "req_2"]
 
 
 async def test_a_flood_of_requests_does_not_wait_for_old_rows_to_go(database: SqliteWriter):
@@ -97,9 +107,40 @@ async def test_a_flood_of_requests_does_not_wait_for_old_rows_to_go(database: Sq
         for number in range(2_500):
             log.add(record(batch * 2_500 + number))
         log.save(NOW + batch / 2)
-    database.flush()
-    ((rows,),) = database.read("SELECT count(*) FROM requests")
-    assert KEPT_ROWS <= rows <= KEPT_ROWS + 2_500
+    kept = await ids(log, limit=100_000)
+    assert kept == [f"req_{number}" for number in range(29_999, 29_999 - len(kept), -1)]
+    assert KEPT_ROWS <= len(kept) <= KEPT_ROWS + 2_500
+
+
+async def test_of_one_told_twice_the_later_is_found(database: SqliteWriter):
+    log = RequestLog(database, keep=1)
+    log.add(record(1))
+    log.save(NOW)
+    log.add(record(2))
+    log.add(record(1, status=499))
+    log.add(record(3))
+    log.save(NOW)
+    assert await ids(log) == ["req_3", "req_1", "req_2"]
+    assert await ids(log, status="200", id="req_1") == []
+
+
+async def test_pages_of_rows_are_searched_to_the_last(database: SqliteWriter):
+    log = RequestLog(database, keep=1)
+    for number in range(100):
+        log.add(record(number, at=NOW + number, endpoint="messages" if number else "embeddings"))
+        log.save(NOW)
+    assert await ids(log, endpoint="embeddings") == ["req_0"]
+    assert await ids(log, since=NOW + 98) == ["req_99", "req_98"]
+
+
+async def test_rows_of_another_version_are_passed_over(database: SqliteWriter):
+    log = RequestLog(database, keep=1)
+    log.add(record(1))
+    log.save(NOW)
+    database.submit("INSERT INTO requests (seq, at, stories) VALUES (9, ?, ?)", [(NOW, b"\x91\x81\xa1a\x01")])
+    log.add(record(2))
+    log.save(NOW)
+    assert await ids(log) == ["req_2", "req_1"]
 
 
 async def test_who_was_tried_is_found_as_well_as_who_served(database: SqliteWriter):

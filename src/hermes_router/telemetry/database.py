@@ -7,11 +7,10 @@ from typing import Any, Protocol
 
 Values = Sequence[Any]
 
-VERSION = 1
+VERSION = 2
 SCHEMA = (
-    "CREATE TABLE IF NOT EXISTS requests (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, at REAL NOT NULL, "
-    "endpoint TEXT NOT NULL, caller TEXT NOT NULL, providers TEXT NOT NULL, status INTEGER NOT NULL, "
-    "failed INTEGER NOT NULL, story BLOB NOT NULL)",
+    # seq is the number of the last request in the row, at the moment the latest of them began.
+    "CREATE TABLE IF NOT EXISTS requests (seq INTEGER PRIMARY KEY, at REAL NOT NULL, stories BLOB NOT NULL)",
     "CREATE INDEX IF NOT EXISTS requests_at ON requests (at)",
     "CREATE TABLE IF NOT EXISTS usage (day TEXT NOT NULL, provider TEXT NOT NULL, model TEXT NOT NULL, "
     "caller TEXT NOT NULL, requests INTEGER NOT NULL, errors INTEGER NOT NULL, input INTEGER NOT NULL, "

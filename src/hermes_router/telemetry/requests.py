@@ -1,13 +1,11 @@
-"""The request log: the latest in memory, older ones on disk, bounded by number and age.
+"""The request log: the latest in memory, older ones on disk (``telemetry/archive.py``).
 
 ``add``, ``planned`` and ``failed`` are called while a request is served and only remember. ``save``, called now and
-then, makes the rows and hands them to the database's own thread.
+then, tells the stories and hands them to the archive.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import re
 from collections import OrderedDict, deque
 from collections.abc import Iterator
@@ -16,22 +14,14 @@ import msgspec
 
 from ..engine.records import RequestRecord
 from ..routing.plan import Plan
+from .archive import Archive
 from .database import Database
 from .story import Failure, Story, is_straight, tell
 
-KEPT_DAYS = 30
-KEPT_ROWS = 20_000
 PLANS = 200
 """Plans remembered, so that an answered request can still be explained for a while."""
 WHOLE_STORIES = 40
 """Stories with all their reasons made in one ``save``; beyond that, a storm of failures is kept without them."""
-_TIDY_SECONDS = 600.0
-_TIDY_ROWS = 2_000
-"""Whichever comes first: under load the file must not grow for minutes before old rows make room."""
-_INSERT = (
-    "INSERT OR REPLACE INTO requests (id, at, endpoint, caller, providers, status, failed, story) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-)
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,26 +57,9 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
             case _:
                 return str(record.status) == self.status
 
-    def sql(self) -> tuple[str, list[object]]:
-        """The same as a condition on the table."""
-        parts, values = ["at >= ?"], [self.since]  # type: tuple[list[str], list[object]]
-        for column in ("endpoint", "caller", "id"):
-            if value := getattr(self, column):
-                parts.append(f"{column} = ?")
-                values.append(value)
-        if self.provider:
-            parts.append("instr(providers, ?) > 0")
-            values.append(f"|{self.provider}|")
-        if self.status in ("ok", "error"):
-            parts.append("failed = ?")
-            values.append(int(self.status == "error"))
-        elif self.status in ("4xx", "5xx"):
-            parts.append("status / 100 = ?")
-            values.append(int(self.status[0]))
-        elif self.status:
-            parts.append("status = ?")
-            values.append(int(self.status))
-        return " AND ".join(parts), values
+    def words(self) -> list[str]:
+        """What every story that fits holds."""
+        return [word for word in (self.id, self.provider, self.endpoint, self.caller) if word]
 
 
 STATUS = re.compile(r"ok|error|[45]xx|[1-5][0-9][0-9]|0")
@@ -97,31 +70,28 @@ class RequestLog:
     """``keep``: how many in memory."""
 
     def __init__(self, database: Database | None, keep: int) -> None:
-        self._database = database
+        self._archive = None if database is None else Archive(database)
         self._keep = max(1, keep)
         self._latest: OrderedDict[str, RequestRecord] = OrderedDict()
-        self._plans: OrderedDict[str, Plan] = OrderedDict()
+        self._plans: deque[tuple[str, Plan]] = deque(maxlen=PLANS)
         self._failures: dict[str, Failure] = {}
         self._stories: dict[str, Story] = {}
         self._pending: deque[RequestRecord] = deque()
-        self._tidied = 0.0
-        self._untidied = 0
 
     def add(self, record: RequestRecord) -> bool:
         """Keep a finished request; False where it is there already. It may still be changed until the next ``save``."""
-        if record.id in self._latest:
+        latest, name = self._latest, record.id
+        if name in latest:
             return False
-        self._latest[record.id] = record
+        latest[name] = record
         self._pending.append(record)
-        if len(self._latest) > self._keep:
-            self._forget(self._latest.popitem(last=False)[0])
+        if len(latest) > self._keep:
+            self._forget(latest.popitem(last=False)[0])
         return True
 
     def planned(self, request_id: str, plan: Plan) -> None:
         """Who was to be asked, in which order."""
-        self._plans[request_id] = plan
-        if len(self._plans) > PLANS:
-            self._plans.popitem(last=False)
+        self._plans.append((request_id, plan))
 
     def failed(self, request_id: str, failure: Failure) -> None:
         """What the caller was told. Before ``add``, or right after."""
@@ -137,19 +107,21 @@ class RequestLog:
             self._forget(self._latest.popitem(last=False)[0])
 
     def save(self, now: float) -> list[RequestRecord]:
-        """Hand what is new to the database; gives the records."""
-        records, rows, whole = list(self._pending), [], 0
+        """Hand what is new to the archive; gives the records."""
+        records, stories, whole = list(self._pending), [], 0
         self._pending.clear()
+        plans, failures = dict(self._plans), self._failures
         for record in records:
-            explained = not is_straight(record) and whole < WHOLE_STORIES
-            whole += explained
-            story = self._story(record, whole=explained)
-            if record.id in self._latest and explained:
-                self._stories[record.id] = story
-            rows.append(_row(story))
-        if self._database is not None:
-            self._database.submit(_INSERT, rows)
-            self._tidy(now, len(rows))
+            name = record.id
+            explained = whole < WHOLE_STORIES and not is_straight(record)
+            story = tell(record, plans.get(name), failures.get(name), whole=explained)
+            stories.append(story)
+            if explained:
+                whole += 1
+                if name in self._latest:
+                    self._stories[name] = story
+        if self._archive is not None and stories:
+            self._archive.keep(stories, now)
         return records
 
     def latest(self, limit: int) -> list[RequestRecord]:
@@ -159,11 +131,11 @@ class RequestLog:
     async def find(self, wanted: Wanted) -> list[RequestRecord]:
         """Newest first, from memory and then from disk."""
         found = list(self._in_memory(wanted))
-        if self._database is None or len(found) >= wanted.limit:
+        if self._archive is None or len(found) >= wanted.limit:
             return found
-        condition, values = wanted.sql()
         seen = {record.id for record in found}
-        older = await self._read(condition, values, wanted.limit + len(found))
+        most = wanted.limit + len(found)
+        older = await self._archive.find(wanted.fits, most, words=wanted.words(), since=wanted.since)
         found += [story.request for story in older if story.request.id not in seen]
         return found[: wanted.limit]
 
@@ -171,8 +143,12 @@ class RequestLog:
         """All that is known of one request; None where it was never seen, or too long ago."""
         record = self._latest.get(request_id)
         if record is not None:
-            return self._stories.get(request_id) or self._story(record, whole=True)
-        older = await self._read("id = ?", [request_id], 1)
+            plan = dict(self._plans).get(request_id)
+            return self._stories.get(request_id) or tell(record, plan, self._failures.get(request_id), whole=True)
+        if self._archive is None:
+            return None
+        wanted = Wanted(id=request_id, limit=1)
+        older = await self._archive.find(wanted.fits, 1, words=wanted.words())
         return older[0] if older else None
 
     def _in_memory(self, wanted: Wanted) -> Iterator[RequestRecord]:
@@ -182,38 +158,9 @@ class RequestLog:
                 left -= 1
                 yield record
 
-    def _story(self, record: RequestRecord, *, whole: bool) -> Story:
-        return tell(record, self._plans.get(record.id), self._failures.get(record.id), whole=whole)
-
-    async def _read(self, condition: str, values: list[object], limit: int) -> list[Story]:
-        database = self._database
-        if database is None:
-            return []
-        # The condition is made of column names above, never of what a caller said.
-        sql = f"SELECT story FROM requests WHERE {condition} ORDER BY seq DESC LIMIT ?"  # noqa: S608
-
-        def work() -> list[Story]:
-            database.flush()
-            stories = []
-            for row in database.read(sql, [*values, limit]):
-                with contextlib.suppress(msgspec.DecodeError):  # written by a version with other fields
-                    stories.append(msgspec.json.decode(row[0], type=Story))
-            return stories
-
-        return await asyncio.to_thread(work)
-
     def _forget(self, request_id: str) -> None:
         self._stories.pop(request_id, None)
         self._failures.pop(request_id, None)
-
-    def _tidy(self, now: float, added: int) -> None:
-        self._untidied += added
-        fresh = self._untidied < _TIDY_ROWS and 0 <= now - self._tidied < _TIDY_SECONDS
-        if self._database is None or fresh:
-            return
-        self._tidied, self._untidied = now, 0
-        self._database.submit("DELETE FROM requests WHERE at < ?", [(now - KEPT_DAYS * 86400,)])
-        self._database.submit("DELETE FROM requests WHERE seq <= (SELECT max(seq) FROM requests) - ?", [(KEPT_ROWS,)])
 
 
 def has_failed(record: RequestRecord) -> bool:
@@ -228,17 +175,3 @@ LEFT = 499
 def providers_of(record: RequestRecord) -> list[str]:
     """Who served it, and who was tried."""
     return list(dict.fromkeys((record.provider, *(attempt.provider for attempt in record.attempts))))
-
-
-def _row(story: Story) -> tuple[object, ...]:
-    record = story.request
-    return (
-        record.id,
-        record.at,
-        record.endpoint,
-        record.caller,
-        f"|{'|'.join(providers_of(record))}|",
-        record.status,
-        int(has_failed(record)),
-        msgspec.json.encode(story),
-    )

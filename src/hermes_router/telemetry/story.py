@@ -4,11 +4,12 @@ tried. Metadata only."""
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 
-from ..catalogue.abilities import words
+from ..catalogue.abilities import Ability, words
 from ..engine.records import RequestRecord
 from ..routing.plan import Dropped, Plan, dropped
 
@@ -61,8 +62,11 @@ def tell(record: RequestRecord, plan: Plan | None, failure: Failure | None, *, w
     if plan is None:
         return Story(request=record, failure=failure)
     if not record.needs:
-        record.needs = words(plan.needs.abilities | plan.needs.soft)
-        record.tier = plan.needs.tier
+        needs = plan.needs
+        bits = int(needs.abilities) | int(needs.soft)
+        if bits:
+            record.needs = _words(bits)
+        record.tier = needs.tier
     story = Story(request=record, failure=failure, input_estimate=plan.needs.input)
     if whole:
         story.planned = [
@@ -76,6 +80,12 @@ def tell(record: RequestRecord, plan: Plan | None, failure: Failure | None, *, w
         ]
         story.dropped = _together(dropped(plan))
     return story
+
+
+@lru_cache(maxsize=256)
+def _words(bits: int) -> list[str]:
+    """The names of the abilities, one list for all records that have the same: nobody changes it."""
+    return words(Ability(bits))
 
 
 def _together(rows: Iterable[Dropped]) -> list[DroppedRow]:

@@ -26,12 +26,18 @@ class Counters(msgspec.Struct, kw_only=True):
 
     def add(self, record: RequestRecord) -> None:
         self.requests += 1
-        self.errors += has_failed(record)
-        self.attempts += len(record.attempts)
-        self.failed_attempts += sum(attempt.outcome not in ("ok", "open", "abandoned") for attempt in record.attempts)
-        self.hedges += sum(attempt.hedge for attempt in record.attempts)
-        self.waited += record.waited >= 0.001
-        self.resumed += record.resumes > 0
+        if has_failed(record):
+            self.errors += 1
+        for attempt in record.attempts:
+            self.attempts += 1
+            if attempt.outcome not in ("ok", "open", "abandoned"):
+                self.failed_attempts += 1
+            if attempt.hedge:
+                self.hedges += 1
+        if record.waited >= 0.001:
+            self.waited += 1
+        if record.resumes:
+            self.resumed += 1
         self.input += record.input
         self.output += record.output
 

@@ -16,6 +16,7 @@ from .requests import has_failed
 By = Literal["provider", "model", "caller", "day"]
 BY: tuple[str, ...] = get_args(By)
 KEPT_DAYS = 400
+DAY = 86400.0
 _NUMBERS = ("requests", "errors", "input", "output", "reasoning", "cached")
 _ADD = (
     f"INSERT INTO usage (day, provider, model, caller, {', '.join(_NUMBERS)}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "  # noqa: S608
@@ -25,6 +26,7 @@ _ADD = (
 _SUMS = ", ".join(f"sum({name})" for name in _NUMBERS)
 
 Key = tuple[str, str, str, str]
+"""Day, provider, model and caller, as a record has them."""
 
 
 class UsageRow(msgspec.Struct, kw_only=True):
@@ -53,21 +55,32 @@ class Usage:
     def __init__(self, database: Database | None) -> None:
         self._database = database
         self._pending: dict[Key, UsageRow] = {}
+        self._day, self._day_from, self._day_to = "", 0.0, 0.0
         self._tidied = ""
 
     def add(self, record: RequestRecord) -> None:
         """Count a finished request."""
-        day = day_of(record.at)
-        provider, model = record.provider or "none", f"{record.provider}/{record.model}" if record.provider else "none"
-        row = self._pending.setdefault((day, provider, model, record.caller), UsageRow(name=day))
-        failed = int(has_failed(record))
-        row.add((1, failed, record.input, record.output, record.reasoning, record.cache_read))
+        at = record.at
+        if not self._day_from <= at < self._day_to:
+            self._day, self._day_from = day_of(at), at // DAY * DAY
+            self._day_to = self._day_from + DAY
+        key = (self._day, record.provider, record.model, record.caller)
+        row = self._pending.get(key)
+        if row is None:
+            row = self._pending[key] = UsageRow(name=self._day)
+        row.requests += 1
+        if has_failed(record):
+            row.errors += 1
+        row.input += record.input
+        row.output += record.output
+        row.reasoning += record.reasoning
+        row.cached += record.cache_read
 
     def save(self, now: float) -> None:
         """Hand what was added to the database. Without one it stays in memory."""
         if self._database is None:
             return
-        self._database.submit(_ADD, [(*key, *row.numbers()) for key, row in self._pending.items()])
+        self._database.submit(_ADD, [(*_names(key), *row.numbers()) for key, row in self._pending.items()])
         self._pending.clear()
         if self._tidied != (today := day_of(now)):
             self._tidied = today
@@ -82,7 +95,8 @@ class Usage:
         place = ("day", "provider", "model", "caller").index(by)
         for key, row in self._pending.items():
             if key[0] >= since:
-                rows.setdefault(key[place], UsageRow(name=key[place])).add(row.numbers())
+                name = _names(key)[place]
+                rows.setdefault(name, UsageRow(name=name)).add(row.numbers())
         if by == "day":
             return sorted(rows.values(), key=lambda row: row.name, reverse=True)
         return sorted(rows.values(), key=lambda row: (-row.requests, row.name))
@@ -98,6 +112,11 @@ class Usage:
             return [(row[0], row[1:]) for row in database.read(sql, [since])]
 
         return await asyncio.to_thread(work)
+
+
+def _names(key: Key) -> Key:
+    day, provider, model, caller = key
+    return (day, provider, f"{provider}/{model}", caller) if provider else (day, "none", "none", caller)
 
 
 def day_of(now: float) -> str:
