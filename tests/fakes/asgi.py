@@ -16,7 +16,6 @@ import orjson
 
 from hermes_router.server.app import App
 from hermes_router.server.compose import make_app, make_world
-from hermes_router.server.http import Message
 from hermes_router.server.reload import Live
 from hermes_router.storage.base import StateStore
 from hermes_router.storage.memory import MemoryStore
@@ -24,6 +23,7 @@ from hermes_router.telemetry.database import Database
 from hermes_router.transport.base import HttpRequest, Transport
 
 from .configured import load_from
+from .pipe import Pipe
 from .streams import check_stream, is_stream
 
 KEY = "sk-router-1"
@@ -47,19 +47,24 @@ class Answer:
 class Stream:
     """A request under way. ``head`` is set once the status line was sent."""
 
-    def __init__(self) -> None:
-        self.head = asyncio.Event()
-        self.status = 0
-        self.headers: list[tuple[bytes, bytes]] = []
-        self.parts: list[bytes] = []
-        self.left = asyncio.Event()
-        self.task: asyncio.Task[None] | None = None
+    def __init__(self, pipe: Pipe, task: asyncio.Task[None]) -> None:
+        self._pipe = pipe
+        self.task = task
+        self.head = pipe.head
+        self.left = pipe.left
+
+    @property
+    def status(self) -> int:
+        return self._pipe.status
+
+    @property
+    def parts(self) -> list[bytes]:
+        return self._pipe.parts
 
     async def answer(self) -> Answer:
         """Waits for the end."""
-        assert self.task is not None
         await asyncio.wait_for(self.task, PATIENCE)
-        return Answer(self.status, self.headers, b"".join(self.parts))
+        return Answer(self.status, self._pipe.headers, b"".join(self.parts))
 
 
 class Asgi:
@@ -83,9 +88,11 @@ class Asgi:
         headers: Mapping[str, str] | None = None,
     ) -> Stream:
         """Start a request; ``body`` is sent as JSON."""
-        stream = Stream()
-        stream.task = asyncio.get_running_loop().create_task(self._run(stream, method, path, body, key, headers or {}))
-        return stream
+        pipe = Pipe(self.app)
+        said = {"authorization": f"Bearer {key}"} if key is not None else {}
+        data = b"" if body is None else orjson.dumps(body)
+        running = _checked(pipe, method, path, said | dict(headers or {}), data)
+        return Stream(pipe, asyncio.get_running_loop().create_task(running))
 
     async def ask(
         self, method: str, path: str, body: object = None, *, key: str | None = KEY, **headers: str
@@ -102,38 +109,11 @@ class Asgi:
         body = {"model": "hermes-router", "messages": [{"role": "user", "content": text}], **more}
         return await self.ask("POST", "/v1/chat/completions", body, key=key)
 
-    async def _run(
-        self, stream: Stream, method: str, path: str, body: object, key: str | None, headers: Mapping[str, str]
-    ) -> None:
-        route, _, query = path.partition("?")
-        said = {"authorization": f"Bearer {key}"} if key is not None else {}
-        scope = {
-            "type": "http",
-            "method": method,
-            "path": route,
-            "query_string": query.encode(),
-            "headers": [(name.encode(), value.encode()) for name, value in (said | dict(headers)).items()],
-        }
-        sent = False
 
-        async def receive() -> Message:
-            nonlocal sent
-            if not sent:
-                sent = True
-                return {"type": "http.request", "body": b"" if body is None else orjson.dumps(body), "more_body": False}
-            await stream.left.wait()
-            return {"type": "http.disconnect"}
-
-        async def send(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                stream.status, stream.headers = message["status"], list(message["headers"])
-                stream.head.set()
-            else:
-                stream.parts.append(message["body"])
-
-        await self.app(scope, receive, send)
-        if is_stream(stream.headers) and not stream.left.is_set():
-            check_stream(route, b"".join(stream.parts))
+async def _checked(pipe: Pipe, method: str, path: str, headers: Mapping[str, str], body: bytes) -> None:
+    await pipe.run(method, path, headers, body)
+    if is_stream(pipe.headers) and not pipe.left.is_set():
+        check_stream(path.partition("?")[0], b"".join(pipe.parts))
 
 
 async def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
@@ -165,13 +145,11 @@ async def running(
         database=database,
         **more,
     )
-    assert app._on_start is not None
-    assert app._on_stop is not None
-    await app._on_start()
+    await app.start()
     try:
         yield Asgi(app)
     finally:
-        await app._on_stop()
+        await app.stop()
 
 
 class GatedTransport:

@@ -18,14 +18,14 @@ import orjson
 from hermes_router.pool.world import World
 from hermes_router.server.app import App
 from hermes_router.server.compose import make_app, make_world
-from hermes_router.server.http import Message
 from hermes_router.storage.memory import MemoryStore
 
 from .configured import load_from
 from .grammar import check_anthropic_stream
 from .memory_transport import MemoryTransport
 from .openai_grammar import check_openai_stream
-from .streams import check_stream
+from .pipe import Pipe
+from .streams import check_stream, is_stream
 from .virtual_time import wall
 
 KEY = "sk-router-1"
@@ -77,22 +77,47 @@ class Heard(msgspec.Struct, kw_only=True):
 
 
 class Caller:
-    """One request under way."""
+    """One request under way. ``left.set()`` takes the caller away."""
 
-    def __init__(self) -> None:
-        self.left = asyncio.Event()
-        self.status = 0
-        self.headers: dict[str, str] = {}
-        self.parts: list[bytes] = []
+    def __init__(self, app: App, pace: float) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._pipe = Pipe(app, self._note, pace)
+        self.left = self._pipe.left
         self.times: list[float] = []
         self.head_at = 0.0
-        self.began = 0.0
+        self.began = self._loop.time()
         self.ended_at = 0.0
         self.task: asyncio.Task[None]
+
+    def begin(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> None:
+        self.task = self._loop.create_task(self._run(method, path, headers, body))
+
+    @property
+    def status(self) -> int:
+        return self._pipe.status
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {name.decode(): value.decode() for name, value in self._pipe.headers}
+
+    @property
+    def parts(self) -> list[bytes]:
+        return self._pipe.parts
 
     @property
     def raw(self) -> bytes:
         return b"".join(self.parts)
+
+    async def _run(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> None:
+        await self._pipe.run(method, path, headers, body)
+        self.ended_at = self._loop.time()
+        if is_stream(self._pipe.headers) and not self.left.is_set():
+            check_stream(path, self.raw)
+
+    def _note(self, _: bytes) -> None:
+        now = self._loop.time()
+        self.head_at = self.head_at or now
+        self.times.append(now - self.began)
 
 
 class Lab:
@@ -137,43 +162,8 @@ class Lab:
     def _begin(
         self, path: str, body: object, headers: Mapping[str, str], *, method: str = "POST", pace: float = 0.0
     ) -> Caller:
-        loop = asyncio.get_running_loop()
-        caller = Caller()
-        caller.began = loop.time()
-        scope = {
-            "type": "http",
-            "method": method,
-            "path": path,
-            "query_string": b"",
-            "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
-        }
-        data: bytes | None = orjson.dumps(body) if body is not None else b""
-
-        async def receive() -> Message:
-            nonlocal data
-            if data is not None:
-                sent, data = data, None
-                return {"type": "http.request", "body": sent, "more_body": False}
-            await caller.left.wait()
-            return {"type": "http.disconnect"}
-
-        async def send(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                caller.status = message["status"]
-                caller.headers = {name.decode(): value.decode() for name, value in message["headers"]}
-                caller.head_at = loop.time()
-            else:
-                caller.parts.append(message["body"])
-                caller.times.append(loop.time() - caller.began)
-                await asyncio.sleep(pace)
-
-        async def answer() -> None:
-            await self.app(scope, receive, send)
-            caller.ended_at = loop.time()
-            if caller.headers.get("content-type", "").startswith("text/event-stream") and not caller.left.is_set():
-                check_stream(path, caller.raw)
-
-        caller.task = loop.create_task(answer())
+        caller = Caller(self.app, pace)
+        caller.begin(method, path, headers, orjson.dumps(body) if body is not None else b"")
         return caller
 
 

@@ -8,7 +8,7 @@ import http.client
 import socket
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +19,15 @@ from openai import AsyncOpenAI, OpenAI
 
 from hermes_router.server.app import App
 from hermes_router.server.compose import make_app, make_world
-from hermes_router.server.http import Message, Receive, Scope, Send
-from hermes_router.server.run import Server, listen
+from hermes_router.server.http import Call, Header, Outlet
+from hermes_router.server.run import Server, listen, loop_factory
 from hermes_router.server.runtime import Runtime
 from hermes_router.storage.base import StateStore
 from hermes_router.storage.memory import MemoryStore
 from hermes_router.transport.base import Transport
 
 from .configured import load_from
-from .streams import check_stream, is_stream
+from .streams import check_stream
 from .upstream import Upstream
 
 KEY = "sk-router-1"
@@ -135,60 +135,46 @@ class Router:
             close()
 
 
-def _keeping(one: Router) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
-    """The application, its event streams kept."""
+class _Keeping:
+    """The application, its event streams kept in ``one``."""
 
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        parts: list[bytes] = []
-        streams = False
+    def __init__(self, one: Router) -> None:
+        self._one = one
 
-        async def keep(message: Message) -> None:
-            nonlocal streams
-            if message["type"] == "http.response.start":
-                streams = is_stream(message["headers"])
-            elif streams:
-                parts.append(message["body"])
-                if not message.get("more_body"):
-                    one.streams.append((scope["path"], b"".join(parts)))
-            await send(message)
+    async def __call__(self, call: Call) -> None:
+        kept = call._outlet = _Kept(call._outlet)
+        await self._one.app(call)
+        if kept.streams and kept.ended:
+            self._one.streams.append((call.path, b"".join(kept.parts)))
 
-        await one.app(scope, receive, keep)
-
-    return app
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._one.app, name)
 
 
-class _ThreadServer(Server):
-    """Without signals, which belong to the main thread, and told to stop by an event instead of a look now and then.
+class _Kept:
+    """The outlet of one call, with a copy of what is sent."""
 
-    Its end does what uvicorn's does, without the tenth of a second that one waits in any case: hundreds of tests stop
-    a router. How production ends is tested with a process.
-    """
+    def __init__(self, outlet: Outlet) -> None:
+        self._outlet = outlet
+        self.parts: list[bytes] = []
+        self.streams = self.ended = False
 
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        for server in self.servers:
-            server.close()
-        state = self.server_state
-        for connection in list(state.connections):
-            connection.shutdown()
-        ends = time.monotonic() + 1.0
-        while (state.connections or state.tasks) and time.monotonic() < ends:  # noqa: ASYNC110 - nothing announces it
-            await asyncio.sleep(0.002)
-        for task in state.tasks:
-            task.cancel()
-        await self.lifespan.shutdown()
+    def head(self, call: Call, status: int, headers: Iterable[Header]) -> None:
+        lines = list(headers)
+        self.streams = any(b"text/event-stream" in line for line in lines)
+        self._outlet.head(call, status, lines)
 
-    async def main_loop(self) -> None:
-        self.told = asyncio.Event()
-        await self.on_tick(0)
-        await self.told.wait()
+    def send(self, call: Call, data: bytes) -> None:
+        self.parts.append(data)
+        self._outlet.send(call, data)
 
-    def tell(self) -> None:
-        self.should_exit = True
-        self.told.set()
+    def end(self, call: Call, data: bytes) -> None:
+        self.parts.append(data)
+        self.ended = not call.left
+        self._outlet.end(call, data)
 
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._outlet, name)
 
 
 @contextlib.contextmanager
@@ -213,12 +199,12 @@ def router(
     listener = listen("127.0.0.1", 0)
     one = Router(app, listener.getsockname()[1])
     ready = threading.Event()
-    server = _ThreadServer(app, ready.set)
-    server.config.app = _keeping(one)
+    app_of_server: Any = _Keeping(one)
+    server = Server(app_of_server, ready.set)
     thread = threading.Thread(target=_run, args=(server, listener, one, ready), daemon=True)
     thread.start()
     assert ready.wait(_PATIENCE)
-    assert server.started, "the router did not start"
+    assert thread.is_alive(), "the router did not start"
     try:
         yield one
     finally:
@@ -232,10 +218,10 @@ def router(
 def _run(server: Server, listener: socket.socket, one: Router, ready: threading.Event) -> None:
     async def main() -> None:
         one._loop = asyncio.get_running_loop()
-        await server.serve(sockets=[listener])
+        await server.serve(listener)
 
     try:
-        with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
             runner.run(main())
     finally:
         listener.close()

@@ -337,6 +337,9 @@ class Upstream:
         try:
             await step(peer, seen)
             seen.answered = peer.kept
+        except ConnectionError:  # noticed in writing, before the watch has looked
+            seen.gone_at = seen.gone_at or time.monotonic()
+            raise
         finally:
             watch.cancel()
             (early,) = await asyncio.gather(watch, return_exceptions=True)

@@ -1,7 +1,4 @@
-"""The ASGI application: finds the route, checks the key, and turns every error into the caller's dialect.
-
-The only module that names concrete storages and transports (``build``).
-"""
+"""The application: finds the route, checks the key, and turns every error into the caller's dialect."""
 
 from __future__ import annotations
 
@@ -12,11 +9,11 @@ from functools import partial
 
 import msgspec
 
-from ..core.errors import MethodNotAllowed, NotFound, RouterError, Unauthorized
+from ..core.errors import BadRequest, MethodNotAllowed, NotFound, RouterError, Unauthorized
 from ..dialects.anthropic import AnthropicMessages
 from ..dialects.base import Dialect
 from ..dialects.openai_chat import OpenAIChat
-from .http import Call, CallerLeft, Header, Receive, Scope, Send, Watch, header, stopping
+from .http import Call, CallerLeft, Header, header, stopping
 from .routes.admin import METHODS, admin
 from .routes.chat import chat
 from .routes.completions import completions
@@ -34,15 +31,16 @@ from .streams import internal
 log = logging.getLogger("hermes_router")
 
 Handler = Callable[[Runtime, Call], Awaitable[None]]
+GET = ("GET", "HEAD")
+POST = ("POST",)
 OPENAI = OpenAIChat()
 ANTHROPIC = AnthropicMessages()
 
 
 class Route(msgspec.Struct, frozen=True):
-    """One path and its methods (as an ``allow`` header lists them). ``key``: whose key opens it. ``counted``: a POST
-    counts against its caller's limits."""
+    """One path and its methods. ``key``: whose key opens it. ``counted``: a POST counts against its caller's limits."""
 
-    method: str
+    methods: tuple[str, ...]
     handler: Handler
     dialect: Dialect = OPENAI
     key: str = "caller"
@@ -54,29 +52,29 @@ def _chat(dialect: Dialect) -> Handler:
 
 
 ROUTES: dict[str, Route] = {
-    "/v1/chat/completions": Route("POST", _chat(OPENAI)),
-    "/v1/messages": Route("POST", _chat(ANTHROPIC), ANTHROPIC),
-    "/v1/messages/count_tokens": Route("POST", count_tokens, ANTHROPIC, counted=False),
-    "/v1/responses": Route("POST", responses),
-    "/v1/completions": Route("POST", completions),
-    "/v1/embeddings": Route("POST", embeddings),
-    "/v1/models": Route("GET", list_models),
-    "/v1/status": Route("GET", status, key="either"),
-    "/v1/usage": Route("GET", usage, key="either"),
-    "/v1/logs": Route("GET", logs, key="either"),
-    "/health": Route("GET", health, key=""),
-    "/ready": Route("GET", ready, key=""),
+    "/v1/chat/completions": Route(POST, _chat(OPENAI)),
+    "/v1/messages": Route(POST, _chat(ANTHROPIC), ANTHROPIC),
+    "/v1/messages/count_tokens": Route(POST, count_tokens, ANTHROPIC, counted=False),
+    "/v1/responses": Route(POST, responses),
+    "/v1/completions": Route(POST, completions),
+    "/v1/embeddings": Route(POST, embeddings),
+    "/v1/models": Route(GET, list_models),
+    "/v1/status": Route(GET, status, key="either"),
+    "/v1/usage": Route(GET, usage, key="either"),
+    "/v1/logs": Route(GET, logs, key="either"),
+    "/health": Route(GET, health, key=""),
+    "/ready": Route(GET, ready, key=""),
 }
 PREFIXES: dict[str, Route] = {
-    "/v1/models/": Route("GET", one_model),
-    "/v1/logs/": Route("GET", one_log, key="either"),
+    "/v1/models/": Route(GET, one_model),
+    "/v1/logs/": Route(GET, one_log, key="either"),
     "/admin/api/": Route(METHODS, admin, key="admin"),
-    "/v1/responses/": Route("GET, DELETE", kept_response),
+    "/v1/responses/": Route((*GET, "DELETE"), kept_response),
 }
 
 
 class App:
-    """``runtime`` may be exchanged for tests; ``on_start`` and ``on_stop`` run with the server."""
+    """Answers calls. ``runtime`` may be exchanged for tests; ``start`` and ``stop`` run with the server."""
 
     def __init__(
         self,
@@ -85,44 +83,49 @@ class App:
         on_stop: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self.runtime = runtime
-        self._open: set[Watch] = set()
+        self._open: set[Call] = set()
         self._on_start = on_start
         self._on_stop = on_stop
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            await self._http(Call(scope, receive, send, self.runtime.request_id()))
-        elif scope["type"] == "lifespan":
-            await self._lifespan(receive, send)
-        else:
-            await send({"type": "websocket.close", "code": 1000})
-
-    async def _http(self, call: Call) -> None:
-        dialect: Dialect = ANTHROPIC if call.path.startswith("/v1/messages") else OPENAI
+    async def __call__(self, call: Call) -> None:
+        call.id = self.runtime.request_id()
+        dialect: Dialect = OPENAI
+        self._open.add(call)
         try:
-            route = _route(call)
+            route = ROUTES.get(call.path)
+            if route is None:
+                dialect = ANTHROPIC if call.path.startswith("/v1/messages") else OPENAI
+                route = _by_prefix(call.path)
             dialect = route.dialect
+            if call.method not in route.methods:
+                raise _wrong_method(call, route)
             self._admit(route, call)
-            with Watch(call) as watch:
-                self._open.add(watch)
-                try:
-                    await route.handler(self.runtime, call)
-                finally:
-                    self._open.discard(watch)
-        except CallerLeft:
-            self.runtime.left(call)
-            log.debug("%s %s: the caller left", call.id, call.path)
+            await route.handler(self.runtime, call)
         except RouterError as error:
-            self.runtime.refused(call, error)
-            if not call.started:
-                await _refuse(call, dialect, error)
+            self._refuse(call, dialect, error)
+        except CallerLeft:
+            self._left(call)
         except asyncio.CancelledError:
-            raise
+            if call.left:
+                self._left(call)
+            elif call.stopped:
+                self._refuse(call, dialect, stopping())
+            else:
+                raise
         except Exception:
             log.exception("%s %s failed", call.id, call.path)
-            self.runtime.refused(call, internal(call.id))
-            if not call.started:
-                await _refuse(call, dialect, internal(call.id))
+            self._refuse(call, dialect, internal(call.id))
+        finally:
+            self._open.discard(call)
+            call.done()
+
+    async def start(self) -> None:
+        if self._on_start is not None:
+            await self._on_start()
+
+    async def stop(self) -> None:
+        if self._on_stop is not None:
+            await self._on_stop()
 
     @property
     def busy(self) -> bool:
@@ -131,14 +134,21 @@ class App:
 
     def stop_open(self) -> None:
         """End the requests under way with an error: the router waits no longer."""
-        for watch in tuple(self._open):
-            watch.stop()
+        for call in tuple(self._open):
+            call.stop()
+
+    @staticmethod
+    def refusal(status: int, message: str) -> bytes:
+        """The body for what is no request at all. Whose API was meant is not known: it is OpenAI's."""
+        error = BadRequest(message, code="invalid_http")
+        error.status = status
+        return OPENAI.error(error, "")
 
     def _admit(self, route: Route, call: Call) -> None:
         runtime, headers = self.runtime, call.headers
         if route.key == "caller":
             call.caller = runtime.caller_keys.check(headers)
-            if route.counted and "POST" in route.method:
+            if route.counted and call.method == "POST":
                 if runtime.draining:
                     raise stopping()
                 runtime.spend(call)
@@ -147,37 +157,31 @@ class App:
         elif route.key == "either":
             call.caller = runtime.admin_keys.find(headers) or runtime.caller_keys.check(headers)
 
-    async def _lifespan(self, receive: Receive, send: Send) -> None:
-        while True:
-            message = await receive()
-            if message["type"] == "lifespan.startup":
-                if self._on_start is not None:
-                    await self._on_start()
-                await send({"type": "lifespan.startup.complete"})
-            else:
-                if self._on_stop is not None:
-                    await self._on_stop()
-                await send({"type": "lifespan.shutdown.complete"})
-                return
+    def _left(self, call: Call) -> None:
+        self.runtime.left(call)
+        log.debug("%s %s: the caller left", call.id, call.path)
+
+    def _refuse(self, call: Call, dialect: Dialect, error: RouterError) -> None:
+        self.runtime.refused(call, error)
+        if call.started:
+            return
+        headers: list[Header] = [header(name, value) for name, value in error.headers.items()]
+        if isinstance(error, Unauthorized):
+            headers.append(b"www-authenticate: Bearer\r\n")
+        if call.record is not None:
+            call.record.status, call.record.error = error.status, error.code
+            headers.append(header("x-hermes-attempts", len(call.record.attempts)))
+        call.reply(error.status, dialect.error(error, call.id), headers)
 
 
-def _route(call: Call) -> Route:
-    route = ROUTES.get(call.path)
-    if route is None:
-        route = next((one for prefix, one in PREFIXES.items() if call.path.startswith(prefix)), None)
-    if route is None:
-        raise NotFound(f"There is no {call.path} here. Known: {', '.join(ROUTES)}.", code="unknown_url")
-    methods = route.method.split(", ")
-    if call.method not in methods and not (call.method == "HEAD" and "GET" in methods):
-        raise MethodNotAllowed(f"{call.path} takes {route.method}, not {call.method}.", headers={"allow": route.method})
-    return route
+def _by_prefix(path: str) -> Route:
+    """Raises NotFound."""
+    for prefix, route in PREFIXES.items():
+        if path.startswith(prefix):
+            return route
+    raise NotFound(f"There is no {path} here. Known: {', '.join(ROUTES)}.", code="unknown_url")
 
 
-async def _refuse(call: Call, dialect: Dialect, error: RouterError) -> None:
-    headers: list[Header] = [header(name, value) for name, value in error.headers.items()]
-    if isinstance(error, Unauthorized):
-        headers.append((b"www-authenticate", b"Bearer"))
-    if call.record is not None:
-        call.record.status, call.record.error = error.status, error.code
-        headers.append(header("x-hermes-attempts", len(call.record.attempts)))
-    await call.reply(error.status, dialect.error(error, call.id), headers)
+def _wrong_method(call: Call, route: Route) -> MethodNotAllowed:
+    allowed = ", ".join(name for name in route.methods if name != "HEAD")
+    return MethodNotAllowed(f"{call.path} takes {allowed}, not {call.method}.", headers={"allow": allowed})

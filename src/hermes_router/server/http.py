@@ -1,170 +1,201 @@
-"""What the ASGI interface lacks: bodies with a limit, whole replies, and word of a caller who left."""
+"""One request and its answer, as the routes see them: a body with a limit, and sending that never waits.
+
+Bytes on the network are ``server/protocol.py``'s.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Protocol
 
 from ..core.errors import Exhausted, TooLarge
 from ..engine.records import RequestRecord
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Header = tuple[bytes, bytes]
+Header = bytes
+"""One line of a head, with its line end."""
 
-JSON: Header = (b"content-type", b"application/json")
-EVENTS: tuple[Header, ...] = (
-    (b"content-type", b"text/event-stream; charset=utf-8"),
-    (b"cache-control", b"no-cache"),
-    (b"x-accel-buffering", b"no"),
+JSON: Header = b"content-type: application/json\r\n"
+EVENTS: Header = (
+    b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\n"
 )
-_WATCH_AFTER_SECONDS = 0.03
+_LINE_ENDS = str.maketrans("\r\n\0", "   ")
 
 
 class CallerLeft(Exception):
     """The connection is gone; there is nobody to answer."""
 
 
-class Call:
-    """One HTTP request. ``id`` goes into every response, and so do the headers of ``also``; ``caller`` is set once the
-    key was checked, ``record`` once it is known what is asked, ``stopped`` when the router cannot wait for its end."""
-
-    __slots__ = (
-        "_headers",
-        "_receive",
-        "_send",
-        "also",
-        "caller",
-        "id",
-        "method",
-        "path",
-        "reading",
-        "record",
-        "scope",
-        "started",
-        "stopped",
-    )
-
-    def __init__(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
-        self.scope = scope
-        self.id = request_id
-        self.method: str = scope["method"]
-        self.path: str = scope["path"]
-        self.caller = ""
-        self.also: list[Header] = []
-        self.reading = False
-        self.started = False
-        self.stopped = False
-        self.record: RequestRecord | None = None
-        self._receive = receive
-        self._send = send
-        self._headers: dict[str, str] | None = None
+class Outlet(Protocol):
+    """Where an answer goes."""
 
     @property
-    def headers(self) -> dict[str, str]:
-        """By lower-case name; the last of a repeated one."""
-        if self._headers is None:
-            self._headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in self.scope["headers"]}
-        return self._headers
+    def full(self) -> bool:
+        """The caller reads more slowly than we write."""
+        ...
 
-    async def body(self, limit: int) -> bytes:
-        """The request body. Raises TooLarge as soon as that is certain, CallerLeft."""
-        self.reading = True
-        try:
-            return await self._body(limit)
-        finally:
-            self.reading = False
+    def expect(self, call: Call, most: int) -> None:
+        """Somebody wants the body, up to ``most`` bytes of it."""
+        ...
 
-    async def _body(self, limit: int) -> bytes:
-        stated = self.headers.get("content-length")
-        if stated is not None and stated.isdigit() and int(stated) > limit:
-            raise _too_large(limit)
-        message = await self._part()
-        whole: bytes | bytearray = message.get("body", b"")
-        while len(whole) <= limit:
-            if not message.get("more_body"):
-                return bytes(whole)
-            message = await self._part()
-            whole = bytearray(whole) if isinstance(whole, bytes) else whole
-            whole += message.get("body", b"")
-        raise _too_large(limit)
+    def head(self, call: Call, status: int, headers: Iterable[Header]) -> None: ...
 
-    async def start(self, status: int, headers: Iterable[Header]) -> None:
-        """Send the head of a response."""
-        self.started = True
-        all_headers = [(b"x-hermes-request-id", self.id.encode()), *headers, *self.also]
-        await self._send({"type": "http.response.start", "status": status, "headers": all_headers})
+    def send(self, call: Call, data: bytes) -> None: ...
 
-    async def write(self, data: bytes, *, more: bool = True) -> None:
-        await self._send({"type": "http.response.body", "body": data, "more_body": more})
+    def end(self, call: Call, data: bytes) -> None: ...
 
-    async def reply(self, status: int, body: bytes, headers: Iterable[Header] = ()) -> None:
-        """A whole JSON response."""
-        await self.start(status, [JSON, (b"content-length", str(len(body)).encode()), *headers])
-        await self.write(body, more=False)
+    def reply(self, call: Call, status: int, body: bytes, headers: Iterable[Header]) -> None: ...
 
-    async def gone(self) -> None:
-        """Returns when the caller has left. Only after the body was read."""
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
+    async def drained(self) -> None: ...
 
-    async def _part(self) -> Message:
-        message = await self._receive()
-        if message["type"] == "http.disconnect":
-            raise CallerLeft
-        return message
+    def abort(self) -> None: ...
 
 
-class Watch:
-    """Cancels the running task when the caller leaves, and turns that into CallerLeft: ``with Watch(call): ...``.
+class Call:
+    """One HTTP request. ``headers`` by lower-case name, the last of a repeated one; ``query`` is what stands behind
+    the question mark.
 
-    It starts to listen a moment later: most answers are there before. ``stop`` cancels too, and becomes
-    ``stopping()``.
+    ``id`` goes into every response, and so do the headers of ``also``; ``caller`` is set once the key was checked,
+    ``record`` once it is known what is asked. When the caller leaves, ``left`` is set and ``task`` cancelled; when the
+    router cannot wait for its end, ``stopped`` is.
     """
 
-    __slots__ = ("_call", "_left", "_listener", "_task", "_timer")
+    __slots__ = (
+        "_outlet",
+        "_parts",
+        "_size",
+        "_waiter",
+        "also",
+        "caller",
+        "complete",
+        "ended",
+        "headers",
+        "id",
+        "keeps",
+        "left",
+        "method",
+        "old",
+        "path",
+        "query",
+        "record",
+        "started",
+        "stopped",
+        "task",
+    )
 
-    def __init__(self, call: Call) -> None:
-        self._call = call
-        self._left = False
-        self._listener: asyncio.Task[None] | None = None
+    def __init__(
+        self, outlet: Outlet, method: str, path: str, query: str, headers: Mapping[str, str], *, keeps: bool, old: bool
+    ) -> None:
+        self.method = method
+        self.path = path
+        self.query = query
+        self.headers = headers
+        self.id = ""
+        self.caller = ""
+        self.also: list[Header] = []
+        self.record: RequestRecord | None = None
+        self.task: asyncio.Task[None] | None = None
+        self.keeps = keeps
+        """The connection may serve another request after this one."""
+        self.old = old
+        """It speaks HTTP/1.0."""
+        self.complete = False
+        """All of the request is here."""
+        self.started = False
+        self.ended = False
+        self.left = False
+        self.stopped = False
+        self._outlet = outlet
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._waiter: asyncio.Future[None] | None = None
 
-    def __enter__(self) -> Watch:
-        task = asyncio.current_task()
-        assert task is not None
-        self._task = task
-        self._arm()
-        return self
+    # For the routes
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._timer.cancel()
-        if self._listener is not None:
-            self._listener.cancel()
-        if (self._left or self._call.stopped) and kind is not None and issubclass(kind, asyncio.CancelledError):
-            self._task.uncancel()
-            raise CallerLeft if self._left else stopping() from None
+    async def body(self, limit: int) -> bytes:
+        """The request body. Raises TooLarge as soon as that is certain."""
+        if not self.complete:
+            await self._receive(limit)
+        if self._size > limit:
+            raise _too_large(limit)
+        parts, self._parts = self._parts, []
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def start(self, status: int, headers: Iterable[Header] = ()) -> None:
+        """The head of a streamed response; it leaves with the first ``write``."""
+        self.started = True
+        self._outlet.head(self, status, headers)
+
+    def write(self, data: bytes) -> None:
+        """Some of the body. Who writes much looks at ``full``."""
+        self._outlet.send(self, data)
+
+    def end(self, data: bytes = b"") -> None:
+        """The last of the body."""
+        if not self.ended:
+            self.ended = True
+            self._outlet.end(self, data)
+
+    def reply(self, status: int, body: bytes, headers: Iterable[Header] = ()) -> None:
+        """A whole JSON response."""
+        self.started = self.ended = True
+        self._outlet.reply(self, status, body, headers)
+
+    @property
+    def full(self) -> bool:
+        """The caller reads slowly: wait for ``drained`` before writing more."""
+        return self._outlet.full
+
+    async def drained(self) -> None:
+        """Returns when there is room again."""
+        await self._outlet.drained()
 
     def stop(self) -> None:
         """End the request: the router stops."""
-        self._call.stopped = True
-        self._task.cancel()
+        self.stopped = True
+        if self.task is not None:
+            self.task.cancel()
 
-    def _arm(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(_WATCH_AFTER_SECONDS, self._listen)
+    def done(self) -> None:
+        """Nobody works on it any more: an answer without its end must not look whole."""
+        if not self.ended:
+            self._outlet.abort()
 
-    def _listen(self) -> None:
-        if self._call.reading:  # whoever reads the body hears of a leaving too, and must miss no part of it
-            self._arm()
-            return
-        self._listener = asyncio.get_running_loop().create_task(self._wait())
+    # For the connection
 
-    async def _wait(self) -> None:
-        await self._call.gone()
-        self._left = True
-        self._task.cancel()
+    @property
+    def size(self) -> int:
+        """Bytes of the body that have come."""
+        return self._size
+
+    def feed(self, data: bytes) -> None:
+        self._size += len(data)
+        self._parts.append(data)
+        self._wake()
+
+    def finish(self) -> None:
+        self.complete = True
+        self._wake()
+
+    def leave(self) -> None:
+        """The caller is gone."""
+        self.left = True
+        if self.task is not None:
+            self.task.cancel()
+
+    async def _receive(self, limit: int) -> None:
+        stated = self.headers.get("content-length")
+        if stated is not None and int(stated) > limit:
+            raise _too_large(limit)
+        self._outlet.expect(self, limit)
+        while not self.complete and self._size <= limit:
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+
+    def _wake(self) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
 
 
 def stopping() -> Exhausted:
@@ -174,8 +205,8 @@ def stopping() -> Exhausted:
 
 
 def header(name: str, value: str | int) -> Header:
-    """A response header; what latin-1 cannot hold becomes "?"."""
-    return name.encode(), str(value).encode("latin-1", "replace")
+    """A line of a head; what latin-1 cannot hold becomes "?", what would end the line a space."""
+    return f"{name}: {str(value).translate(_LINE_ENDS)}\r\n".encode("latin-1", "replace")
 
 
 def _too_large(limit: int) -> TooLarge:

@@ -15,8 +15,7 @@ T = TypeVar("T")
 
 def query(call: Call, known: tuple[str, ...]) -> dict[str, str]:
     """The parameters by name; empty ones are left out. Raises BadRequest for one that is not ``known``."""
-    raw = bytes(call.scope.get("query_string", b""))
-    found = dict(parse_qsl(raw.decode("latin-1")))
+    found = dict(parse_qsl(call.query))
     for name in found:
         if name not in known:
             raise BadRequest(f"{call.path} has no parameter {name[:40]!r}; known: {', '.join(known)}.", param=name[:40])

@@ -8,23 +8,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import importlib
 import logging
 import signal
 import socket
+import sys
 from collections.abc import Callable, Iterator
-
-import uvicorn
 
 from ..pool.world import World
 from ..settings import Loaded, SettingsError
 from .app import App
 from .compose import make_app, make_world
-from .protocol import JoiningProtocol
+from .protocol import Connection, Shared
 
 _BACKLOG = 4096
-_LAST_WORDS_SECONDS = 1
+_LAST_WORDS_SECONDS = 1.0
 """For what is still to be sent when the draining is over."""
-_LOOK_SECONDS = 0.05
+_LOOK_SECONDS = 5.0
+_TURN_SECONDS = 0.02
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _RELOAD: signal.Signals | None = getattr(signal, "SIGHUP", None)
 """Windows has none."""
@@ -37,13 +38,21 @@ def serve(loaded: Loaded, announce: Announce) -> None:
     """Returns when the server has stopped. ``announce`` is called with the World, the host and the port bound, once
     requests are taken. Raises SettingsError where it cannot start."""
     logging.basicConfig(level=loaded.settings.log_level, format="%(asctime)s %(levelname)s %(message)s")
-    if loaded.settings.log_level == "INFO":
-        logging.getLogger("uvicorn").setLevel(logging.WARNING)  # it tells what the welcome tells better
     world = make_world(loaded)
     app = make_app(world)
     listener = listen(world.settings.host, world.settings.port)
     host, port = world.settings.host, listener.getsockname()[1]
-    Server(app, lambda: announce(world, host, port)).run(sockets=[listener])
+    server = Server(app, lambda: announce(world, host, port))
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        runner.run(server.serve_until_signal(listener))
+
+
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop's, or asyncio's own where there is no uvloop."""
+    if sys.platform == "win32":
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = importlib.import_module("uvloop").new_event_loop
+    return factory
 
 
 def settle_memory() -> None:
@@ -70,49 +79,74 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-class Server(uvicorn.Server):
-    """uvicorn, told once: a first signal drains, a second stops at once, and neither is an error."""
+class Server:
+    """``tell`` it to stop: once, it drains; a second time, it stops at once. Neither is an error."""
 
     def __init__(self, app: App, on_ready: Callable[[], None]) -> None:
         self._app = app
         self._on_ready = on_ready
-        super().__init__(
-            uvicorn.Config(
-                app,
-                loop="auto",
-                http=JoiningProtocol,
-                ws="none",
-                lifespan="on",
-                log_config=None,
-                access_log=False,
-                proxy_headers=False,  # nobody here asks for the caller's address
-                server_header=False,
-                backlog=_BACKLOG,
-                timeout_graceful_shutdown=_LAST_WORDS_SECONDS,
-                timeout_keep_alive=75,
-            )
-        )
+        self._told = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._looking: asyncio.TimerHandle | None = None
 
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started:
+    async def serve_until_signal(self, listener: socket.socket) -> None:
+        """``serve``, told to stop by the signals of a process and to reload by SIGHUP."""
+        with self._signals():
+            await self.serve(listener)
+
+    async def serve(self, listener: socket.socket) -> None:
+        """Returns when it was told to stop and has."""
+        loop = asyncio.get_running_loop()
+        shared = Shared(self._app, self._app.refusal, loop)
+        await self._app.start()
+        try:
+            server = await loop.create_server(lambda: Connection(shared), sock=listener, backlog=_BACKLOG)
+            self._look(shared)
             settle_memory()
             self._on_ready()
+            await self._told.wait()
+            await self._drain(server, shared)
+        finally:
+            if self._looking is not None:
+                self._looking.cancel()
+            await self._app.stop()
 
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        loop = asyncio.get_running_loop()
-        ends = loop.time() + self._app.runtime.settings.drain_seconds
-        while self._app.busy and not self.force_exit and loop.time() < ends:  # noqa: ASYNC110 - a signal ends it too
-            await asyncio.sleep(_LOOK_SECONDS)
+    def tell(self) -> None:
+        """Stop."""
+        if self._told.is_set():
+            self._hurry.set()
+        self._told.set()
+        self._app.runtime.draining = True
+
+    async def _drain(self, server: asyncio.AbstractServer, shared: Shared) -> None:
+        await self._until(lambda: not self._app.busy, self._app.runtime.settings.drain_seconds)
+        server.close()
+        shared.close_idle()
         self._app.stop_open()
-        await super().shutdown(sockets)
+        await self._until(lambda: not shared.connections, _LAST_WORDS_SECONDS)
+        for connection in tuple(shared.connections):
+            connection.abort()
+        while self._app.busy:  # noqa: ASYNC110 - their tasks have been cancelled and end with the loop's next turns
+            await asyncio.sleep(0)
+
+    async def _until(self, condition: Callable[[], bool], seconds: float) -> None:
+        """Or until there is no more time, or it is told to stop again."""
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + seconds
+        while not condition() and not self._hurry.is_set() and (left := ends - loop.time()) > 0:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._hurry.wait(), min(_TURN_SECONDS, left))
+
+    def _look(self, shared: Shared) -> None:
+        self._looking = shared.loop.call_later(_LOOK_SECONDS, self._look, shared)
+        shared.look()
 
     @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
+    def _signals(self) -> Iterator[None]:
         loop = asyncio.get_running_loop()
         for one in _SIGNALS:
             with contextlib.suppress(NotImplementedError):  # Windows: KeyboardInterrupt ends it there
-                loop.add_signal_handler(one, self._told_to_stop)
+                loop.add_signal_handler(one, self.tell)
         if _RELOAD is not None:
             loop.add_signal_handler(_RELOAD, self._told_to_reload)
         yield
@@ -125,8 +159,3 @@ class Server(uvicorn.Server):
     def _told_to_reload(self) -> None:
         if self._app.runtime.live is not None:
             self._app.runtime.live.reload_soon()
-
-    def _told_to_stop(self) -> None:
-        self.force_exit = self.should_exit
-        self.should_exit = True
-        self._app.runtime.draining = True

@@ -37,7 +37,6 @@ class EventStream:
         self._sent_at = self._loop.time()
         self._early = False
         self._timer: asyncio.TimerHandle | None = self._loop.call_later(HOLD_SECONDS, self._tick)
-        self._ticking: asyncio.Task[None] | None = None
 
     async def run(self, exchange: Exchange, note: Callable[[], str]) -> Folder:
         """The whole stream; gives what was said. ``note`` is a comment for when the head had to go out before anybody
@@ -47,67 +46,67 @@ class EventStream:
             await exchange.begin()
             writer = self._writer = self._make_writer()
             write = writer.write
-            await self._open(writer, note)
+            self._open(writer, note)
             async for events in exchange.batches():
                 folder.add(events)
                 data = write(events[0]) if len(events) == 1 else b"".join([write(event) for event in events])
                 if data:
                     self._sent_at = self._loop.time()
-                    await self._call.write(data)
-            await self._finish(writer.end())
+                    self._call.write(data)
+                    if self._call.full:
+                        await self._call.drained()
+            self._finish(writer.end())
         except RouterError as error:
             if not self._call.started:
                 raise
             exchange.record.error = exchange.record.error or error.code
             self._explain(error)
-            await self._fail(error)
+            self._fail(error)
         except asyncio.CancelledError:
             if self._call.stopped and self._call.started:
-                await self._fail(stopping())
+                self._fail(stopping())
             raise
         except Exception:
             if self._call.started:  # a bug, after the head: a client without an error event would wait for ever
-                await self._fail(internal(self._call.id))
+                self._fail(internal(self._call.id))
             raise
         finally:
             self._stop()
         return folder
 
-    async def _fail(self, error: RouterError) -> None:
-        await self._finish((self._writer or self._make_writer()).fail(error))
+    def _fail(self, error: RouterError) -> None:
+        self._finish((self._writer or self._make_writer()).fail(error))
 
-    async def _open(self, writer: StreamWriter, note: Callable[[], str]) -> None:
+    def _open(self, writer: StreamWriter, note: Callable[[], str]) -> None:
         if not self._call.started:
-            await self._call.start(200, [*EVENTS, *self._headers()])
+            self._call.start(200, [EVENTS, *self._headers()])
         elif self._early:
-            await self._call.write(writer.comment(note()))
+            self._call.write(writer.comment(note()))
 
-    async def _finish(self, data: bytes) -> None:
+    def _finish(self, data: bytes) -> None:
         self._stop()
-        await self._call.write(data, more=False)
+        self._call.end(data)
 
     def _tick(self) -> None:
         idle = self._loop.time() - self._sent_at
         limit = KEEPALIVE_SECONDS if self._call.started else HOLD_SECONDS
         if idle >= limit - 0.01:
             self._sent_at = self._loop.time()
-            self._ticking = self._loop.create_task(self._keep_alive())
+            self._keep_alive()
             idle, limit = 0.0, KEEPALIVE_SECONDS
         self._timer = self._loop.call_later(limit - idle, self._tick)
 
-    async def _keep_alive(self) -> None:
+    def _keep_alive(self) -> None:
         if not self._call.started:
             self._early = True
-            await self._call.start(200, EVENTS)
-        await self._call.write(self._writer.keepalive() if self._writer else comment("keep-alive"))
+            self._call.start(200, [EVENTS])
+        if not self._call.full:
+            self._call.write(self._writer.keepalive() if self._writer else comment("keep-alive"))
 
     def _stop(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._ticking is not None:
-            self._ticking.cancel()
-            self._ticking = None
 
 
 def internal(request_id: str) -> Internal:

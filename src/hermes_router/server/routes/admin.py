@@ -28,7 +28,7 @@ from .features import feature_rows, switch_of
 
 Handler = Callable[[Runtime, Call], Awaitable[object]]
 
-METHODS = "GET, POST, PUT, DELETE"
+METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE")
 
 
 async def admin(runtime: Runtime, call: Call) -> None:
@@ -40,7 +40,7 @@ async def admin(runtime: Runtime, call: Call) -> None:
     if handler is None:
         allowed = ", ".join(methods)
         raise MethodNotAllowed(f"{call.path} takes {allowed}, not {call.method}.", headers={"allow": allowed})
-    await call.reply(200, msgspec.json.encode(await handler(runtime, call)))
+    call.reply(200, msgspec.json.encode(await handler(runtime, call)))
 
 
 # --- the pool

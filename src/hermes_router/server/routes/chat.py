@@ -115,7 +115,7 @@ async def _whole(runtime: Runtime, call: Call, dialect: Dialect, request: Reques
     body = dialect.answer(request, answer, _served(call, exchange))
     _remember(runtime, exchange, answer)
     exchange.record.status = 200
-    await call.reply(200, body, served_headers(exchange))
+    call.reply(200, body, served_headers(exchange))
 
 
 async def _stream(runtime: Runtime, call: Call, dialect: Dialect, request: Request, exchange: Exchange) -> None:
@@ -139,7 +139,7 @@ def _remember(runtime: Runtime, exchange: Exchange, answer: Answer) -> None:
 
 def _note(exchange: Exchange) -> str:
     return "hermes-router " + " ".join(
-        f"{name.decode().removeprefix('x-hermes-')}={value.decode()}" for name, value in served_headers(exchange)
+        line.decode().strip().removeprefix("x-hermes-").replace(": ", "=") for line in served_headers(exchange)
     )
 
 

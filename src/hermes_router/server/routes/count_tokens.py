@@ -15,4 +15,4 @@ async def count_tokens(runtime: Runtime, call: Call) -> None:
     be absent."""
     body = await call.body(runtime.settings.max_request_bytes)
     request = AnthropicMessages().read_to_count(body, call.headers)
-    await call.reply(200, orjson.dumps({"input_tokens": count_request(request)}))
+    call.reply(200, orjson.dumps({"input_tokens": count_request(request)}))

@@ -39,4 +39,4 @@ async def embeddings(runtime: Runtime, call: Call) -> None:
     ]
     if done.usual:
         headers.append(header("x-hermes-embedding-instead-of", done.usual))
-    await call.reply(200, dialect.answer(request, done.vectors, done.usage, served), headers)
+    call.reply(200, dialect.answer(request, done.vectors, done.usage, served), headers)

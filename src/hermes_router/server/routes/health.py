@@ -13,7 +13,7 @@ _BESIDE = "Simulated providers answer too (SANDBOX=1), where no real one can."
 
 async def health(runtime: Runtime, call: Call) -> None:
     """Always 200 while the process answers at all."""
-    await call.reply(200, b'{"status":"ok"}')
+    call.reply(200, b'{"status":"ok"}')
 
 
 async def ready(runtime: Runtime, call: Call) -> None:
@@ -31,4 +31,4 @@ async def ready(runtime: Runtime, call: Call) -> None:
     if world.sandbox:
         beside = not all(one.sandbox for one in world.deployments)
         body["note"] = _BESIDE if beside else _ALONE
-    await call.reply(503 if reasons else 200, orjson.dumps(body))
+    call.reply(503 if reasons else 200, orjson.dumps(body))

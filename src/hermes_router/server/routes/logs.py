@@ -42,7 +42,7 @@ async def logs(runtime: Runtime, call: Call) -> None:
     )
     runtime.telemetry.save(now)
     found = await runtime.telemetry.log.find(wanted)
-    await call.reply(200, msgspec.json.encode(Logs([recent_row(record) for record in found])))
+    call.reply(200, msgspec.json.encode(Logs([recent_row(record) for record in found])))
 
 
 async def one_log(runtime: Runtime, call: Call) -> None:
@@ -54,7 +54,7 @@ async def one_log(runtime: Runtime, call: Call) -> None:
         raise NotFound(
             f"No request {wanted[:80]!r} is known; ids are in x-hermes-request-id.", code="request_not_found"
         )
-    await call.reply(200, msgspec.json.encode(story))
+    call.reply(200, msgspec.json.encode(story))
 
 
 def _since(text: str, now: float) -> float:

@@ -15,7 +15,7 @@ from ..runtime import Runtime
 async def list_models(runtime: Runtime, call: Call) -> None:
     """All of them: auto, profiles, aliases, and every model by provider/model."""
     rows = list(_rows(runtime.roster.world, int(runtime.started_at)))
-    await call.reply(200, models_list(rows, anthropic=_for_anthropic(call)))
+    call.reply(200, models_list(rows, anthropic=_for_anthropic(call)))
 
 
 async def one_model(runtime: Runtime, call: Call) -> None:
@@ -23,7 +23,7 @@ async def one_model(runtime: Runtime, call: Call) -> None:
     wanted = call.path.removeprefix("/v1/models/")
     for row in _rows(runtime.roster.world, int(runtime.started_at)):
         if row.id == wanted:
-            await call.reply(200, model(row, anthropic=_for_anthropic(call)))
+            call.reply(200, model(row, anthropic=_for_anthropic(call)))
             return
     raise NotFound(f"There is no model {wanted!r}; GET /v1/models lists all.", code="model_not_found", param="model")
 

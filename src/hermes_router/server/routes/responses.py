@@ -41,13 +41,13 @@ async def kept_response(runtime: Runtime, call: Call) -> None:
         raise MethodNotAllowed(f"{call.path} takes GET, not DELETE.", headers={"allow": "GET"})
     if call.method == "DELETE":
         shelf.remove(response_id)
-        await call.reply(200, orjson.dumps({"id": response_id, "object": "response", "deleted": True}))
+        call.reply(200, orjson.dumps({"id": response_id, "object": "response", "deleted": True}))
     elif rest:
-        await call.reply(200, orjson.dumps(_page(response_id, stored.input_items, _query(call))))
+        call.reply(200, orjson.dumps(_page(response_id, stored.input_items, _query(call))))
     else:
         if _query(call).get("stream") == "true":
             raise BadRequest("stream must be false: a kept response is not streamed again", param="stream")
-        await call.reply(200, stored.body)
+        call.reply(200, stored.body)
 
 
 def _owner(call: Call) -> str:
@@ -58,8 +58,7 @@ def _owner(call: Call) -> str:
 
 
 def _query(call: Call) -> dict[str, str]:
-    raw = call.scope.get("query_string", b"").decode("latin-1")
-    return {name: values[-1] for name, values in parse_qs(raw).items()}
+    return {name: values[-1] for name, values in parse_qs(call.query).items()}
 
 
 def _page(response_id: str, given: list[Table], query: dict[str, str]) -> Table:

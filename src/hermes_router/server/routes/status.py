@@ -26,7 +26,7 @@ _RECENT = 20
 async def status(runtime: Runtime, call: Call) -> None:
     """``?brief=1`` leaves the windows and the latest requests out."""
     brief = is_set(query(call, ("brief",)), "brief")
-    await call.reply(200, msgspec.json.encode(gather(runtime, brief=brief)))
+    call.reply(200, msgspec.json.encode(gather(runtime, brief=brief)))
 
 
 def gather(runtime: Runtime, *, brief: bool) -> Status:

@@ -39,4 +39,4 @@ async def usage(runtime: Runtime, call: Call) -> None:
     for row in rows:
         total.add(row.numbers())
     report = Report(by=by, days=days, since=first_day(now, days), rows=rows, total=total)
-    await call.reply(200, msgspec.json.encode(report))
+    call.reply(200, msgspec.json.encode(report))
