@@ -15,29 +15,27 @@ _EXPECTED_MOST = 1024
 
 def reserve(request: Request, state: DeploymentState, settings: Settings) -> int:
     """Tokens added so that a model that thinks first still has room for its answer."""
-    target = state.deployment.target
     if not state.spec.reasoning or request.thinking.enabled is False:
         return 0
-    stated = target.quirks.reserve
-    if stated is not None:
-        return stated
+    quirks = state.deployment.target.quirks
+    if quirks.reserve is not None:
+        return quirks.reserve
     most = settings.reasoning_token_reserve
-    return min(most, _UPFRONT_RESERVE) if target.quirks.charges_output else most
+    return min(most, _UPFRONT_RESERVE) if quirks.charges_output else most
 
 
 def output_budget(request: Request, needs: Needs, state: DeploymentState, settings: Settings) -> int | None:
     """What to ask for; None: say nothing."""
-    asked = request.max_output
-    quirks = state.deployment.target.quirks
-    if asked is None and not (quirks.always_max_tokens or quirks.charges_output):
-        return None
-    extra = reserve(request, state, settings)
-    budget = (asked or min(_UNSAID, state.largest_output() or _UNSAID)) + extra
-    most = state.largest_output()
-    if most:
-        budget = min(budget, most)
+    asked, most = request.max_output, state.largest_output()
+    if asked is None:
+        quirks = state.deployment.target.quirks
+        if not (quirks.always_max_tokens or quirks.charges_output):
+            return None
+    budget = (asked or min(_UNSAID, most or _UNSAID)) + reserve(request, state, settings)
+    if most and budget > most:
+        budget = most
     window = state.largest_input()
-    if window:
+    if window and budget > window - needs.input:
         budget = min(budget, max(window - needs.input, 16))
     return budget
 
@@ -47,4 +45,6 @@ def cost(request: Request, needs: Needs, state: DeploymentState, settings: Setti
     if state.deployment.target.quirks.charges_output:
         return needs.input + (output_budget(request, needs, state, settings) or 0)
     asked = request.max_output
-    return needs.input + (min(asked // 2, _EXPECTED_MOST) if asked else _EXPECTED)
+    if not asked:
+        return needs.input + _EXPECTED
+    return needs.input + (asked // 2 if asked < 2 * _EXPECTED_MOST else _EXPECTED_MOST)

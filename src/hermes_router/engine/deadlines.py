@@ -9,9 +9,11 @@ from ..settings import Settings
 
 _TRUSTED_SAMPLES = 20
 _FLOOR = 4.0
+_SILENT = ("none", "thought_signature")
+"""What ``replay`` is at models that think first and show nothing of it."""
 
 
-class Deadlines(msgspec.Struct, frozen=True):
+class Deadlines(msgspec.Struct, frozen=True, gc=False):
     """Seconds. ``first_event`` runs from sending to the first output, ``gap`` from one output to the next."""
 
     first_event: float
@@ -19,15 +21,14 @@ class Deadlines(msgspec.Struct, frozen=True):
     total: float
 
 
-def deadlines(state: DeploymentState, settings: Settings, *, extra: float = 0.0) -> Deadlines:
+def deadlines(state: DeploymentState, settings: Settings, extra: float = 0.0) -> Deadlines:
     """``extra``: added to the first event where the answer comes in one piece."""
-    model, provider = state.deployment.target.model.timeouts, state.deployment.target.provider.timeouts
-    stated = model.first_event or provider.first_event
-    first = stated or _first_event(state, settings)
-    usual_gap = settings.first_event_timeout_local if state.deployment.local else settings.gap_timeout
+    deployment = state.deployment
+    target = deployment.target
+    model, provider = target.model.timeouts, target.provider.timeouts
     return Deadlines(
-        first + extra,
-        model.gap or provider.gap or usual_gap,
+        (model.first_event or provider.first_event or _first_event(state, settings)) + extra,
+        model.gap or provider.gap or (settings.first_event_timeout_local if deployment.local else settings.gap_timeout),
         model.total or provider.total or settings.upstream_timeout,
     )
 
@@ -38,17 +39,13 @@ def connect_timeout(state: DeploymentState) -> float | None:
     return target.model.timeouts.connect or target.provider.timeouts.connect
 
 
-def thinks_silently(state: DeploymentState) -> bool:
-    """It is known to think first and to show nothing of it."""
-    target = state.deployment.target
-    return state.spec.reasoning is True and target.quirks.replay in ("none", "thought_signature")
-
-
 def _first_event(state: DeploymentState, settings: Settings) -> float:
     if state.deployment.local:
         return settings.first_event_timeout_local
-    limit = settings.first_event_timeout_reasoning if thinks_silently(state) else settings.first_event_timeout
+    limit = settings.first_event_timeout
+    if state.spec.reasoning is True and state.deployment.target.quirks.replay in _SILENT:
+        limit = settings.first_event_timeout_reasoning
     latency = state.model.latency
-    if latency.samples >= _TRUSTED_SAMPLES and latency.p95 is not None:
-        return min(limit, max(_FLOOR, 3 * latency.p95))
-    return limit
+    if latency.samples < _TRUSTED_SAMPLES or latency.p95 is None:
+        return limit
+    return min(limit, max(_FLOOR, 3 * latency.p95))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 
-class AttemptRecord(msgspec.Struct, kw_only=True):
+class AttemptRecord(msgspec.Struct, gc=False):
     """One try. ``started`` and ``took`` in seconds since the request came; ``outcome`` is ``ok``, ``abandoned`` or the
     fault's kind; ``tail`` the last characters of the key."""
 
@@ -22,7 +22,7 @@ class AttemptRecord(msgspec.Struct, kw_only=True):
     hedge: bool = False
 
 
-class RequestRecord(msgspec.Struct, kw_only=True):
+class RequestRecord(msgspec.Struct, gc=False):
     """One request. ``at`` is wall clock; ``status`` what the caller got (200 for a stream that later broke: see
     ``error``); tokens as far as known."""
 

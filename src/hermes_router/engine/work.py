@@ -69,6 +69,17 @@ class ChatWork:
     """A chat request. It is streamed from the provider wherever it may take long, whoever asked: only a stream shows
     that something is still coming."""
 
+    __slots__ = (
+        "_joining",
+        "_rejected",
+        "_repairing",
+        "_settings",
+        "_tried_repair",
+        "needs",
+        "request",
+        "shows_reasoning",
+    )
+
     def __init__(
         self, request: Request, needs: Needs, settings: Settings, joining: Callable[[], Screen] | None = None
     ) -> None:
@@ -92,7 +103,7 @@ class ChatWork:
             request = msgspec.structs.replace(request, stream=stream)
         if self._repairing is not None:
             request = asked_again(request, *self._repairing)
-        if lacks_format(self.needs, state):
+        if request.response_format is not None and lacks_format(self.needs, state):
             request = told(request)
         budget = output_budget(request, self.needs, state, self._settings)
         return state.deployment.wire.chat(request, state.target, max_output=budget)
@@ -101,20 +112,21 @@ class ChatWork:
         return state.deployment.wire.chat_reader(state.target, content_type=content_type, now=now)
 
     def deadlines(self, state: DeploymentState) -> Deadlines:
-        return deadlines(state, self._settings, extra=_ONE_PIECE_SECONDS if self.in_one_piece(state) else 0.0)
+        return deadlines(state, self._settings, _ONE_PIECE_SECONDS if self.in_one_piece(state) else 0.0)
 
     def screens(self, state: DeploymentState) -> list[Screen]:
-        request, settings = self.request, self._settings
+        request, settings, joining = self.request, self._settings, self._joining
         screens: list[Screen] = []
-        if request.tools and settings.tool_calls_from_text and self._joining is None:
-            screens += [screen for screen in (text_calls(request),) if screen is not None]
-        if request.tools and settings.tool_calls == "whole":
-            screens.append(WholeCalls(request.tools))
+        if request.tools:
+            if settings.tool_calls_from_text and joining is None:
+                screens += [screen for screen in (text_calls(request),) if screen is not None]
+            if settings.tool_calls == "whole":
+                screens.append(WholeCalls(request.tools))
         if request.response_format and (not request.stream or may_lack_format(self.needs, state)):
             loose = lacks_format(self.needs, state)
             screens.append(SchemaAnswer(request.response_format, self._reject, loose=loose))
-        if self._joining is not None:
-            screens.append(self._joining())
+        if joining is not None:
+            screens.append(joining())
         if request.max_output and reserve(request, state, settings):
             screens.append(OutputCap(request.max_output))
         return screens
@@ -128,14 +140,13 @@ class ChatWork:
         return ChatWork(request, needs, self._settings, lambda: joining(said, how))
 
     def in_one_piece(self, state: DeploymentState) -> bool:
-        request, target = self.request, state.deployment.target
-        if request.response_format and target.quirks.schema_with_stream is False:
+        request = self.request
+        if request.response_format and state.deployment.target.quirks.schema_with_stream is False:
             return not lacks_format(self.needs, state)
-        if request.stream:
+        most = request.max_output
+        if request.stream or not most or state.spec.reasoning:
             return False
-        if state.spec.reasoning or not request.max_output:
-            return False
-        return request.max_output / state.model.latency.rate <= _ONE_PIECE_SECONDS
+        return most <= state.model.latency.rate * _ONE_PIECE_SECONDS
 
     def repairs(self) -> bool:
         rejected, self._rejected = self._rejected, None
@@ -175,7 +186,7 @@ class EmbedWork:
         return state.deployment.wire.embed_reader(state.target, content_type=content_type, now=now)
 
     def deadlines(self, state: DeploymentState) -> Deadlines:
-        return deadlines(state, self._settings, extra=_ONE_PIECE_SECONDS + self.needs.input / 1000)
+        return deadlines(state, self._settings, _ONE_PIECE_SECONDS + self.needs.input / 1000)
 
     def screens(self, state: DeploymentState) -> list[Screen]:
         return [VectorCount(len(self.request.inputs))]
