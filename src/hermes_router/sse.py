@@ -33,30 +33,28 @@ class SseParser:
 
     def feed(self, data: bytes) -> list[Frame]:
         """The frames completed by ``data``."""
-        if not self._rest and not self._bom_due and not self._after_cr and _is_one_line(data):
-            return [Frame("", data[6:-2])]
+        return [frame for block in self.blocks(data) if (frame := read_block(block))]
+
+    def blocks(self, data: bytes) -> list[bytes]:
+        """What ``feed`` makes its frames of: the lines of each event, with LF between them, for ``read_block``."""
         if self._after_cr or b"\r" in data:
             data = self._as_lf(data)
-        data = self._rest + data
+        if self._rest:
+            data = self._rest + data
         if self._bom_due:
             if len(data) < len(_BOM) and _BOM.startswith(data):
                 self._rest = data
                 return []
             data = data.removeprefix(_BOM)
             self._bom_due = False
-        *blocks, self._rest = data.split(b"\n\n")
-        frames: list[Frame] = []
-        for block in blocks:
-            if block.startswith(b"data: ") and b"\n" not in block:
-                frames.append(Frame("", block[6:]))
-            elif frame := _read(block):
-                frames.append(frame)
-        return frames
+        blocks = data.split(b"\n\n")
+        self._rest = blocks.pop()
+        return blocks
 
     def end(self) -> list[Frame]:
         """The frame whose closing blank line never came, if any. The standard drops it; providers forget the line."""
         rest, self._rest = self._rest, b""
-        frame = _read(rest)
+        frame = read_block(rest)
         return [frame] if frame else []
 
     def _as_lf(self, data: bytes) -> bytes:
@@ -68,12 +66,10 @@ class SseParser:
         return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
 
-def _is_one_line(data: bytes) -> bool:
-    """The common case: one whole event, alone."""
-    return data[:6] == b"data: " and data[-2:] == b"\n\n" and data.find(b"\n") == len(data) - 2 and b"\r" not in data
-
-
-def _read(block: bytes) -> Frame | None:
+def read_block(block: bytes) -> Frame | None:
+    """The frame of one event's lines; None where it has no data."""
+    if block.startswith(b"data: ") and b"\n" not in block:
+        return Frame("", block[6:])
     event = ""
     lines: list[bytes] = []
     for line in block.split(b"\n"):
