@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from fakes.configured import load_from
-from hermes_router.catalogue.abilities import Ability
 from hermes_router.catalogue.schema import ModelSpec, ProviderSpec
 from hermes_router.pool.build import build
 from hermes_router.pool.ledger import Ledger
@@ -44,6 +43,6 @@ def test_it_serves_where_it_is_named_and_never_as_one_of_the_pool(
 ):
     world = build(load_from(tmp_path, {"GROQ_API_KEY": "k-test-1"}, toml=TOML), CATALOGUE, today=date(2026, 11, 25))
     pool = Pool(Ledger())
-    needs = Needs(abilities=Ability(0), input=10)
+    needs = Needs(abilities=0, input=10)
     groups = order(pool.adopt(world).chat, needs, select(model, world, pin=pin), pool.ledger, 0.0)
     assert [one.model.key for one in groups] == tried

@@ -125,7 +125,7 @@ def _learn(fault: Fault, state: DeploymentState, needs: Needs, pool: Pool, now: 
             pool.learn_unable(state, needs.soft & (Ability.JSON_SCHEMA | Ability.JSON_OBJECT))
             return Then.SAME  # the format is told in words now
         case Kind.UNSUPPORTED if fault.scope is not Scope.REQUEST:
-            pool.learn_unable(state, _REFUSES.get(fault.field or "", Ability(0)))
+            pool.learn_unable(state, _REFUSES.get(fault.field or "", 0))
         case Kind.BAD_FIELD:
             if not fault.field or fault.field in _CANNOT_LEAVE_OUT or fault.field in state.model.dropped:
                 return Then.OTHERS_ONCE

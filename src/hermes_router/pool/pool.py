@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from ..catalogue.abilities import Ability
 from ..catalogue.metadata import ModelFacts
 from ..core.faults import Fault, Kind, Scope
 from ..storage.base import Row
@@ -121,7 +120,7 @@ class Pool:
             facts = state.model.facts or ModelFacts()
             self.learn_facts(state.model.key, msgspec.structs.replace(facts, reasoning=True))
 
-    def learn_unable(self, state: DeploymentState, ability: Ability) -> None:
+    def learn_unable(self, state: DeploymentState, ability: int) -> None:
         state.model.unable |= ability
         self._learned(state.model)
 
@@ -233,7 +232,7 @@ def _dump(party: Party) -> dict[str, Any] | None:
         value["rest"] = msgspec.to_builtins(party.rest)
     if isinstance(party, ModelState):
         value |= {
-            "unable": int(party.unable),
+            "unable": party.unable,
             "context": party.context,
             "max_output": party.max_output,
             "dropped": sorted(party.dropped),
@@ -245,7 +244,7 @@ def _restore(party: Party, value: dict[str, Any]) -> None:
     if "rest" in value:
         party.rest = msgspec.convert(value["rest"], Rest)
     if isinstance(party, ModelState):
-        party.unable = Ability(value.get("unable", 0))
+        party.unable = int(value.get("unable", 0))
         party.context = value.get("context", 0)
         party.max_output = value.get("max_output", 0)
         party.dropped = frozenset(value.get("dropped", ()))

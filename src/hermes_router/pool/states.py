@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from ..catalogue.abilities import Ability, abilities
+from ..catalogue.abilities import abilities
 from ..catalogue.metadata import ModelFacts, filled
 from ..catalogue.schema import Quirks
 from ..core.faults import Kind
@@ -78,7 +78,7 @@ class ModelState(Party):
     def __init__(self, key: str) -> None:
         super().__init__(key)
         self.latency = Latency()
-        self.unable = Ability(0)
+        self.unable = 0
         self.context = 0
         """Largest input it is known to take; 0: nothing learned."""
         self.max_output = 0

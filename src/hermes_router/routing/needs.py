@@ -25,7 +25,6 @@ from ..core.request import (
 from ..core.tokens import count_embedding, count_request
 from .difficulty import difficulty
 
-_NOTHING = Ability(0)
 _UNDEMANDING = frozenset({Text, ToolCall, Reasoning, Refusal})
 """Parts that every model takes. Asked first: adding up abilities is slow, and most parts are of these."""
 
@@ -34,9 +33,9 @@ class Needs(msgspec.Struct, frozen=True, kw_only=True):
     """``soft``: abilities that are done without where nobody has them. ``input`` is an estimate in tokens; ``output``
     what the caller allows, 0: not said. ``tier``: the weakest that should do (1 strongest .. 5)."""
 
-    abilities: Ability
+    abilities: int
     input: int
-    soft: Ability = _NOTHING
+    soft: int = 0
     output: int = 0
     tier: int = 5
     stream: bool = False
@@ -44,7 +43,7 @@ class Needs(msgspec.Struct, frozen=True, kw_only=True):
 
 def needs_of(request: Request) -> Needs:
     """The needs of a chat request."""
-    wanted = _NOTHING
+    wanted = 0
     if request.tools and not _forbids(request.tool_choice):
         wanted |= Ability.TOOLS
     for message in request.messages:
@@ -57,7 +56,7 @@ def needs_of(request: Request) -> Needs:
         wanted |= Ability.PREFILL
     return Needs(
         abilities=wanted,
-        soft=_format(request) if request.response_format else _NOTHING,
+        soft=_format(request) if request.response_format else 0,
         input=count_request(request),
         output=request.max_output or 0,
         tier=_weakest(difficulty(request)),
@@ -77,10 +76,10 @@ def names_a_file(request: Request) -> bool:
 
 def needs_of_embedding(request: EmbeddingRequest) -> Needs:
     """The needs of an embedding request: room for its tokens."""
-    return Needs(abilities=_NOTHING, input=count_embedding(request))
+    return Needs(abilities=0, input=count_embedding(request))
 
 
-def _format(request: Request) -> Ability:
+def _format(request: Request) -> int:
     """Formats are told in words and checked where a provider has none of its own (engine/structured.py)."""
     if request.response_format is None or request.response_format.kind != "json_schema":
         return Ability.JSON_OBJECT
@@ -102,25 +101,25 @@ def _forbids(choice: ToolChoice | None) -> bool:
     return choice is not None and choice.mode is ToolMode.NONE
 
 
-def _part(part: Part) -> Ability:
+def _part(part: Part) -> int:
     match part:
         case Image():
             return Ability.VISION | Ability.IMAGE_URLS if part.url else Ability.VISION
         case Document():
             # plain text is written out where a model takes no documents
             if part.text is not None:
-                return Ability(0)
+                return 0
             return Ability.DOCUMENTS | Ability.DOCUMENT_URLS if part.url else Ability.DOCUMENTS
         case Audio():
             return Ability.AUDIO
         case ToolResult():
-            wanted = _NOTHING
+            wanted = 0
             for inner in part.parts:
                 if type(inner) is not Text:
                     wanted |= _part(inner)
             return wanted
         case _:
-            return _NOTHING
+            return 0
 
 
 def _calls_many(message: Message) -> bool:

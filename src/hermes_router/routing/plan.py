@@ -10,7 +10,7 @@ import math
 
 import msgspec
 
-from ..catalogue.abilities import Ability, words
+from ..catalogue.abilities import words
 from ..core.errors import CannotServe, Exhausted
 from ..pool.pool import Pool, Roster
 from ..pool.states import DeploymentState
@@ -86,7 +86,7 @@ class Planner:
 
     def _order(self, roster: Roster, needs: Needs, selection: Selection, now: float) -> _Order:
         output = needs.output.bit_length()
-        abilities = int(needs.abilities) | int(needs.soft)
+        abilities = needs.abilities | needs.soft
         key = (id(roster), selection.key, abilities << 8 | needs.tier << 5 | output, output)
         kept = self._orders.get(key)
         if kept is not None and self._holds(kept, len(roster.chat), now):
@@ -197,7 +197,7 @@ def _is_among(state: DeploymentState, selection: Selection) -> bool:
     )
 
 
-def _missing(roster: Roster, wanted: Ability, selection: Selection) -> Ability:
+def _missing(roster: Roster, wanted: int, selection: Selection) -> int:
     """The abilities nobody has; where each has somebody, the ones the nearest candidate lacks."""
     states = [state for state in roster.chat if _is_among(state, selection)]
     lacking = [wanted & (state.cannot | state.model.unable) for state in states]
@@ -206,4 +206,4 @@ def _missing(roster: Roster, wanted: Ability, selection: Selection) -> Ability:
         nobody &= one
     if nobody:
         return nobody
-    return min(lacking, key=lambda one: int(one).bit_count(), default=wanted)
+    return min(lacking, key=lambda one: one.bit_count(), default=wanted)

@@ -13,7 +13,6 @@ from typing import Protocol
 
 import msgspec
 
-from ..catalogue.abilities import Ability
 from ..pool.ledger import Lane
 from ..pool.states import DeploymentState, ModelState
 from .needs import Needs
@@ -21,7 +20,6 @@ from .selection import Selection
 
 _UNKNOWN_LATENCY = 1.0
 _KEEP_SECONDS = 1.0
-_NOTHING = Ability(0)
 
 
 class Group(msgspec.Struct, frozen=True, eq=False):
@@ -71,18 +69,15 @@ def order(
     return _ranked(groups, needs, selection, ledger, now)
 
 
-def group(
-    states: Iterable[DeploymentState], wanted: Ability, selection: Selection, soft: Ability = _NOTHING
-) -> list[Group]:
+def group(states: Iterable[DeploymentState], wanted: int, selection: Selection, soft: int = 0) -> list[Group]:
     """Those that are not known to lack something, by model."""
     members: dict[str, list[DeploymentState]] = {}
-    bits = int(wanted)  # flags are slow to combine, and this is done for every deployment
     providers, tiers = selection.providers, selection.tiers
     for state in states:
         model = state.model
         if state.deployment.by_name and model.key not in selection.names:
             continue
-        if bits and bits & (int(state.cannot) | int(model.unable)):
+        if wanted & (state.cannot | model.unable):
             continue
         if providers and state.provider.key not in providers:
             continue
@@ -96,7 +91,7 @@ def group(
     return [Group(of[0].model, tuple(of), not wanted & ~of[0].can, _lacks(of[0], soft)) for of in members.values()]
 
 
-def _lacks(state: DeploymentState, soft: Ability) -> int:
+def _lacks(state: DeploymentState, soft: int) -> int:
     if not soft:
         return 0
     if soft & (state.cannot | state.model.unable):

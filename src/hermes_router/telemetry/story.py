@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from ..catalogue.abilities import Ability, words
+from ..catalogue.abilities import words
 from ..engine.records import RequestRecord
 from ..routing.plan import Dropped, Plan, dropped
 
@@ -63,7 +63,7 @@ def tell(record: RequestRecord, plan: Plan | None, failure: Failure | None, *, w
         return Story(request=record, failure=failure)
     if not record.needs:
         needs = plan.needs
-        bits = int(needs.abilities) | int(needs.soft)
+        bits = needs.abilities | needs.soft
         if bits:
             record.needs = _words(bits)
         record.tier = needs.tier
@@ -85,7 +85,7 @@ def tell(record: RequestRecord, plan: Plan | None, failure: Failure | None, *, w
 @lru_cache(maxsize=256)
 def _words(bits: int) -> list[str]:
     """The names of the abilities, one list for all records that have the same: nobody changes it."""
-    return words(Ability(bits))
+    return words(bits)
 
 
 def _together(rows: Iterable[Dropped]) -> list[DroppedRow]:
