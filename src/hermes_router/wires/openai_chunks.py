@@ -303,6 +303,8 @@ def read_usage(table: Table) -> Usage:
     Gemini and xAI leave thinking out of ``completion_tokens`` but not out of ``total_tokens``; Mistral's total has
     audio seconds in it.
     """
+    if len(table) == 3 and (plain := _plain_usage(table)) is not None:
+        return plain
     asked, said = table.get("prompt_tokens_details"), table.get("completion_tokens_details")
     details_in: Table = asked if isinstance(asked, dict) else {}
     details_out: Table = said if isinstance(said, dict) else {}
@@ -315,6 +317,14 @@ def read_usage(table: Table) -> Usage:
     cache_read = (_int(details_in, "cached_tokens") if details_in else 0) or _first(table, _CACHE_READ)
     cache_write = _first(details_in, _CACHE_WRITE) or _int(table, "cache_creation_input_tokens")
     return Usage(input=input_, output=output, reasoning=reasoning, cache_read=cache_read, cache_write=cache_write)
+
+
+def _plain_usage(table: Table) -> Usage | None:
+    """Of the three counts that make up most usages, where they add up."""
+    input_, output = table.get("prompt_tokens"), table.get("completion_tokens")
+    if type(input_) is int and type(output) is int and input_ >= 0 and output >= 0:
+        return Usage(input=input_, output=output) if table.get("total_tokens") == input_ + output else None
+    return None
 
 
 def malformed(message: str) -> Fault:

@@ -13,7 +13,7 @@ import msgspec
 import orjson
 
 from ..core.events import Event, Finish, FinishReason, ReasoningDelta, Start, TextDelta
-from ..sse import Frame, SseParser
+from ..sse import Frame, SseParser, read_block
 from .base import Target
 from .classify import classify_event_error
 from .openai_chunks import AnswerReader, cut, malformed, read_usage
@@ -21,6 +21,7 @@ from .openai_chunks import AnswerReader, cut, malformed, read_usage
 _BOM = b"\xef\xbb\xbf"
 _SSE_FIRST = b":deir"
 """First bytes of a comment and of the field names data, event, id, retry."""
+_NOT_PLAIN = (msgspec.DecodeError, UnicodeDecodeError)
 _TOLD = frozenset({"error", "usage"})
 """What Groq may put into ``x_groq`` that matters."""
 
@@ -96,6 +97,19 @@ _ENDINGS = {"stop": Finish(FinishReason.STOP, "stop"), "length": Finish(FinishRe
 class ChatReader:
     """Reads one chat answer, streamed or whole."""
 
+    __slots__ = (
+        "_bad_events",
+        "_body",
+        "_general",
+        "_now",
+        "_over",
+        "_plain_text",
+        "_sniffed",
+        "_sse",
+        "_target",
+        "ending",
+    )
+
     def __init__(self, target: Target, now: float) -> None:
         self._target = target
         self._now = now
@@ -104,22 +118,21 @@ class ChatReader:
         self._body: list[bytes] = []
         self._sse: SseParser | None = None
         self._sniffed = False
+        self._plain_text = False
         self._bad_events = 0
-
-    @property
-    def ending(self) -> bool:
-        return self._general is not None and self._general.ending
+        self.ending = False
 
     def feed(self, data: bytes) -> list[Event]:
         """The events that became complete with ``data``."""
         if self._over:
             return []
-        if not self._sniffed:
+        if self._sse is not None:
+            return self._blocks(self._sse.blocks(data))
+        if not self._sniffed and (self._body or data[:1] != b"{"):
             return self._sniff(data)
-        if self._sse is None:
-            self._body.append(data)
-            return []
-        return self._frames(self._sse.feed(data))
+        self._sniffed = True
+        self._body.append(data)
+        return []
 
     def end(self) -> list[Event]:
         """What is left, and ``Finish`` or ``Failed``."""
@@ -127,8 +140,11 @@ class ChatReader:
             return []
         self._over = True
         if self._sse is None:
-            return self._whole(b"".join(self._body))
-        events = self._frames(self._sse.end(), last=True)
+            body = b"".join(self._body)
+            return self._plain_answer(body) or self._whole(body)
+        events: list[Event] = []
+        for frame in self._sse.end():
+            self._frame(frame, events, last=True)
         self._answer.finish(events, complete=False)
         return events
 
@@ -141,27 +157,22 @@ class ChatReader:
 
     def _sniff(self, data: bytes) -> list[Event]:
         self._body.append(data)
-        if data.startswith(b"{") and len(self._body) == 1:
-            self._sniffed = True
-            return []
         body = b"".join(self._body)
         start = body.removeprefix(_BOM).lstrip()
         if not start or _BOM.startswith(start):
             return []
         self._sniffed = True
-        events: list[Event] = []
         if start[0] in _SSE_FIRST:
             self._sse = SseParser()
             self._body = []
-            return self._frames(self._sse.feed(start))
+            return self._blocks(self._sse.blocks(start))
+        events: list[Event] = []
         if start[0] not in b"{[":
             self._over = True
             self._answer.fail(malformed("the answer is neither JSON nor an event stream"), events)
         return events
 
     def _whole(self, body: bytes) -> list[Event]:
-        if (plain := self._plain_answer(body)) is not None:
-            return plain
         events: list[Event] = []
         try:
             value = orjson.loads(body.removeprefix(_BOM))
@@ -180,7 +191,7 @@ class ChatReader:
             return None
         try:
             answer = _WHOLE.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except _NOT_PLAIN:
             return None
         choice, groq = answer.choices[0], answer.x_groq
         text = choice.message.content
@@ -193,35 +204,35 @@ class ChatReader:
         events.append(_ENDINGS[choice.finish_reason])
         return events
 
-    def _frames(self, frames: list[Frame], *, last: bool = False) -> list[Event]:
+    def _blocks(self, blocks: list[bytes]) -> list[Event]:
         events: list[Event] = []
         answer = self._general or self._answer
-        for frame in frames:
-            if answer.started and self._plain(frame.data, events, answer):
-                continue
-            self._frame(frame, events, last)
-            if answer.over:
-                self._over = True
-                break
+        for block in blocks:
+            # Most of a stream is only a little more text: told by a decode that nothing else passes.
+            if answer.started and block[:6] == b"data: " and b"\n" not in block:
+                try:
+                    choice = _PLAIN.decode(block[6:]).choices[0]
+                except _NOT_PLAIN:
+                    pass
+                else:
+                    text = choice.delta.content
+                    if choice.index:
+                        continue
+                    if not text or self._plain_text:
+                        if thought := choice.delta.reasoning or choice.delta.reasoning_content:
+                            events.append(ReasoningDelta(thought))
+                        if text:
+                            events.append(TextDelta(text))
+                        continue
+            if (frame := read_block(block)) is not None:
+                self._frame(frame, events)
+                if answer.over:
+                    self._over = True
+                    break
+                self._plain_text, self.ending = answer.plain, answer.ending
         return events
 
-    def _plain(self, data: bytes, events: list[Event], answer: AnswerReader) -> bool:
-        try:
-            choice = _PLAIN.decode(data).choices[0]
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            return False
-        if choice.index:
-            return True
-        delta = choice.delta
-        if delta.content and not answer.plain:
-            return False
-        if thought := delta.reasoning or delta.reasoning_content:
-            events.append(ReasoningDelta(thought))
-        if delta.content:
-            events.append(TextDelta(delta.content))
-        return True
-
-    def _frame(self, frame: Frame, events: list[Event], last: bool) -> None:
+    def _frame(self, frame: Frame, events: list[Event], *, last: bool = False) -> None:
         data = frame.data.strip()
         if not data:
             return
