@@ -61,7 +61,7 @@ def test_the_commands_of_the_original_are_there(name: str):
 
 
 def test_asking_for_the_version_loads_nothing_of_the_router():
-    heavy = ("typer", "rich", "msgspec", "uvicorn", "orjson", "asyncio", "hermes_router.settings")
+    heavy = ("typer", "rich", "msgspec", "httptools", "orjson", "asyncio", "hermes_router.settings")
     code = (
         "import sys; sys.argv = ['hr', '--version']; from hermes_router.cli.app import main; main(); "
         f"print(*(name for name in {heavy} if name in sys.modules))"
@@ -71,7 +71,7 @@ def test_asking_for_the_version_loads_nothing_of_the_router():
 
 
 def test_asking_for_help_loads_no_server():
-    heavy = ("rich", "uvicorn", "asyncio", "http.client", "hermes_router.settings", "hermes_router.server")
+    heavy = ("rich", "httptools", "asyncio", "http.client", "hermes_router.settings", "hermes_router.server")
     code = f"import sys, hermes_router.cli.commands; print(*(name for name in {heavy} if name in sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""

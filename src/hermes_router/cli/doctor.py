@@ -118,7 +118,7 @@ def install() -> Finding:
     from .. import __version__
 
     missing = []
-    for name in ("httptools", "msgspec", "orjson", "uvicorn", *(() if sys.platform == "win32" else ("uvloop",))):
+    for name in ("httptools", "msgspec", "orjson", *(() if sys.platform == "win32" else ("uvloop",))):
         try:
             import_module(name)
         except ImportError:
