@@ -27,7 +27,7 @@ from ..core.events import (
     Usage,
 )
 from ..core.faults import Fault, Kind, Scope
-from ..sse import Frame, SseParser
+from ..sse import Frame, SseParser, read_block
 from .base import Reader, Target
 from .classify import classify_event_error
 
@@ -56,6 +56,9 @@ class _PlainEvent(msgspec.Struct, gc=False):
 
 
 _PLAIN = msgspec.json.Decoder(_PlainEvent)
+_NOT_PLAIN = (msgspec.DecodeError, UnicodeDecodeError)
+_NAMED = b"event: content_block_delta\ndata: "
+_UNNAMED = b"data: "
 
 
 class MessageReader:
@@ -66,18 +69,18 @@ class MessageReader:
         self._content_type = content_type
         self._now = now
         self._reader: Reader | None = None
-
-    @property
-    def ending(self) -> bool:
-        return self._reader is not None and self._reader.ending
+        self.ending = False
 
     def feed(self, data: bytes) -> list[Event]:
-        if self._reader is None:
+        reader = self._reader
+        if reader is None:
             data = data.lstrip(_BLANK)
             if not data:
                 return []
-            self._reader = self._choose(data[:1])
-        return self._reader.feed(data)
+            reader = self._reader = self._choose(data[:1])
+        events = reader.feed(data)
+        self.ending = reader.ending
+        return events
 
     def end(self) -> list[Event]:
         if self._reader is None:
@@ -161,6 +164,7 @@ class _StreamReader:
         self._broken = 0
         self._seen = False
         self._over = False
+        self.ending = False
         self._handlers: dict[str, Callable[[dict[str, Any]], list[Event]]] = {
             "content_block_delta": self._delta,
             "content_block_start": lambda data: self._reading.block_start(data["index"], data["content_block"]),
@@ -170,15 +174,24 @@ class _StreamReader:
             "message_stop": lambda _: self._finish(),
         }
 
-    @property
-    def ending(self) -> bool:
-        return self._reading.reason is not None
-
     def feed(self, data: bytes) -> list[Event]:
-        return self._frames(self._parser.feed(data))
+        events: list[Event] = []
+        for block in self._parser.blocks(data):
+            if self._over:
+                break
+            if b'"text_delta"' in block and (text := _plain_text(block)) is not None:
+                self._seen = True
+                if text:
+                    events.append(TextDelta(text))
+            elif (frame := read_block(block)) is not None:
+                events += self._frame(frame)
+        return events
 
     def end(self) -> list[Event]:
-        events = self._frames(self._parser.end())
+        events: list[Event] = []
+        for frame in self._parser.end():
+            if not self._over:
+                events += self._frame(frame)
         if self._over:
             return events
         if self._reading.reason is not None:
@@ -187,18 +200,7 @@ class _StreamReader:
             return self._fail(_failed(Kind.MALFORMED, "the answer is neither JSON nor an event stream"))
         return events + self._fail(_failed(Kind.CUT, "the stream ended before the message did"))
 
-    def _frames(self, frames: list[Frame]) -> list[Event]:
-        events: list[Event] = []
-        for frame in frames:
-            if self._over:
-                break
-            events += self._frame(frame)
-        return events
-
     def _frame(self, frame: Frame) -> list[Event]:
-        if b'"text_delta"' in frame.data and (text := _plain_text(frame.data)) is not None:
-            self._seen = True
-            return [TextDelta(text)] if text else []
         if frame.data == b"[DONE]":
             return []
         self._seen = True
@@ -220,6 +222,7 @@ class _StreamReader:
 
     def _message_delta(self, data: dict[str, Any]) -> list[Event]:
         self._reading.stopped({**data["delta"], "usage": data.get("usage")})
+        self.ending = self._reading.reason is not None
         return []
 
     def _finish(self) -> list[Event]:
@@ -366,11 +369,14 @@ class _Reading:
         )
 
 
-def _plain_text(data: bytes) -> str | None:
+def _plain_text(block: bytes) -> str | None:
     """The text of an event that holds nothing else; None: it has to be read in full."""
+    at = len(_NAMED) if block.startswith(_NAMED) else len(_UNNAMED) if block.startswith(_UNNAMED) else 0
+    if not at or block.find(b"\n", at) >= 0:
+        return None
     try:
-        return _PLAIN.decode(data).delta.text
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        return _PLAIN.decode(block[at:]).delta.text
+    except _NOT_PLAIN:
         return None
 
 
