@@ -7,6 +7,7 @@ turn merges them. Anything a dialect knows and we do not is kept in ``extra`` un
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any
 
@@ -123,6 +124,17 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True):
     schema: dict[str, Any]
     strict: bool | None = None
     cache_control: dict[str, Any] | None = None
+
+
+class KeptTools(tuple[Tool, ...]):
+    """Tools that a dialect keeps, and offers again for the next request that names them in the same words: agents send
+    the same ones each time. ``noted`` holds what was worked out about them, each under a key of whoever did: what they
+    weigh, how a provider wants them written. Nobody changes a schema in place."""
+
+    noted: dict[object, Any]
+
+    def __init__(self, tools: Iterable[Tool]) -> None:
+        self.noted = {}
 
 
 class ToolMode(StrEnum):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import lru_cache
+from typing import cast
 
 import msgspec
 import orjson
@@ -20,6 +21,8 @@ from .request import (
     Document,
     EmbeddingRequest,
     Image,
+    KeptTools,
+    Message,
     Part,
     Reasoning,
     Refusal,
@@ -61,8 +64,8 @@ def _class(byte: int) -> str:
 
 
 _CLASSES = "".join(_class(byte) for byte in range(256)).encode()
-_UNCOUNTED = bytes(byte for byte in range(256) if _class(byte) in " w")
-"""What no count of ``_weigh`` asks for: left out, the rest of a text is a tenth of it."""
+_UNCOUNTED = bytes(byte for byte in range(256) if _class(byte) == " ") + b"abcdefghijklmnopqrstuvwxyz"
+"""What ``_weigh`` does not count of a text in title case, where a word has one capital: the rest is a fifth of it."""
 _WORDS = bytes(0x77 if byte in _LETTERS else 0x20 for byte in range(256))
 
 
@@ -147,14 +150,17 @@ def _weigh(data: bytes, word: float, digit: float, mark: float) -> float:
         step = (len(data) - _SLICE) // (_SLICES - 1)
         part = b"\n".join(data[at * step : at * step + _SLICE] for at in range(_SLICES))
         return _weigh(part, word, digit, mark) * len(data) / len(part)
-    letters = data.translate(_WORDS)
-    classes = data.translate(_CLASSES, _UNCOUNTED)
-    words = letters.count(b" w") + letters.startswith(b"w")
-    total = word * words + digit * classes.count(b"d") + mark * classes.count(b"p") + 0.6 * classes.count(b"n")
+    classes = data.title().translate(_CLASSES, _UNCOUNTED)
+    digits, marks, lines = classes.count(b"d"), classes.count(b"p"), classes.count(b"n")
+    words = len(classes) - digits - marks - lines
+    wide = 0.0
     if not data.isascii():
-        total += 0.5 * classes.count(b"2") + classes.count(b"3") + 2.0 * classes.count(b"4")
+        two, three, four = classes.count(b"2"), classes.count(b"3"), classes.count(b"4")
+        words -= two + three + four
+        wide = 0.5 * two + three + 2.0 * four
+    total = word * words + digit * digits + mark * marks + 0.6 * lines + wide
     if words * _LONG < len(data):
-        total += _PER_RUN * letters.count(_RUN)
+        total += _PER_RUN * data.translate(_WORDS).count(_RUN)
     return total
 
 
@@ -166,48 +172,87 @@ def _json(data: bytes, style: _Style) -> float:
     return _weigh(data, style.word, style.digit, style.mark)
 
 
-def _tools(tools: Iterable[Tool], style: _Style) -> float:
+def _tools(tools: tuple[Tool, ...], style: _Style) -> float:
+    """Tokens for offering them."""
+    if type(tools) is not KeptTools:
+        return _offer(tools, style)
+    tokens = tools.noted.get(style)
+    if tokens is None:
+        tokens = tools.noted[style] = _offer(tools, style)
+    return cast("float", tokens)
+
+
+def _offer(tools: tuple[Tool, ...], style: _Style) -> float:
     said = b"\n".join(
         b"%b %b %b"
         % (tool.name.encode(), (tool.description or "").encode("utf-8", "replace"), orjson.dumps(tool.schema))
         for tool in tools
     )
-    return _json(said, style)
+    return style.tools + style.tool * len(tools) + _json(said, style)
 
 
-def _part(part: Part, style: _Style) -> float:
+def _parts(parts: Iterable[Part], texts: list[str], style: _Style) -> float:
+    """Tokens of what is more than text. The texts in it join the others, to be weighed together."""
+    total = 0.0
+    calls: list[str] = []
+    for part in parts:
+        if type(part) is ToolCall:
+            calls += part.name, part.arguments
+        elif type(part) is ToolResult:
+            total += style.result
+            for inner in part.parts:
+                if type(inner) is Text:
+                    texts.append(inner.text)
+                else:
+                    total += _other(inner, texts)
+        else:
+            total += _other(part, texts)
+    if calls:
+        total += style.result * (len(calls) // 2) + _json(" ".join(calls).encode("utf-8", "replace"), style)
+    return total
+
+
+def _other(part: Part, texts: list[str]) -> float:
     match part:
-        case Text() | Refusal():
-            return style.text * _prose(part.text)
-        case ToolCall():
-            return style.result + _json(f"{part.name} {part.arguments}".encode("utf-8", "replace"), style)
-        case ToolResult():
-            return style.result + sum(_part(inner, style) for inner in part.parts)
-        case Reasoning():
-            return style.text * _prose(part.text)
+        case Refusal() | Reasoning():
+            texts.append(part.text)
         case Image():
             return _PER_IMAGE
         case Audio():
             return len(part.data) // 1365 * _PER_AUDIO_KB + 1
         case Document():
-            written = style.text * _prose(part.text) if part.text else 0.0
-            return written + len(part.data or "") // 1365 * _PER_PDF_KB + 1
+            texts.append(part.text or "")
+            return len(part.data or "") // 1365 * _PER_PDF_KB + 1
+    return 0.0
 
 
-def count_request(request: Request) -> int:
-    """Input tokens of a chat request."""
-    style = _style(request.dialect, request.model)
-    total = style.first + style.turn * (len(request.messages) - 1)
+def apart(messages: Iterable[Message]) -> tuple[list[str], list[Part]]:
+    """The texts of a conversation, and all that is more than text: most have little of it."""
     texts: list[str] = []
-    for message in request.messages:
+    others: list[Part] = []
+    for message in messages:
         for part in message.parts:
             if type(part) is Text:
                 texts.append(part.text)
             else:
-                total += _part(part, style)
+                others.append(part)
+    return texts, others
+
+
+def count_request(request: Request) -> int:
+    """Input tokens of a chat request."""
+    return count_apart(request, *apart(request.messages))
+
+
+def count_apart(request: Request, texts: list[str], others: list[Part]) -> int:
+    """The same where its parts were already looked at. ``texts`` is used up."""
+    style = _style(request.dialect, request.model)
+    total = style.first + style.turn * (len(request.messages) - 1)
+    if others:
+        total += _parts(others, texts, style)
     total += style.text * _prose(" ".join(texts))
     if request.tools:
-        total += style.tools + style.tool * len(request.tools) + _tools(request.tools, style)
+        total += _tools(request.tools, style)
     if request.response_format and request.response_format.schema:
         total += style.format + _json(orjson.dumps(request.response_format.schema), style)
     if request.thinking.enabled:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from ..catalogue.abilities import Ability
@@ -22,11 +24,12 @@ from ..core.request import (
     ToolMode,
     ToolResult,
 )
-from ..core.tokens import count_embedding, count_request
+from ..core.tokens import apart, count_apart, count_embedding
 from .difficulty import difficulty
 
 _UNDEMANDING = frozenset({Text, ToolCall, Reasoning, Refusal})
-"""Parts that every model takes. Asked first: adding up abilities is slow, and most parts are of these."""
+"""Parts that every model takes."""
+_ASSISTANT = Role.ASSISTANT
 
 
 class Needs(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,21 +46,21 @@ class Needs(msgspec.Struct, frozen=True, kw_only=True):
 
 def needs_of(request: Request) -> Needs:
     """The needs of a chat request."""
-    wanted = 0
-    if request.tools and not _forbids(request.tool_choice):
-        wanted |= Ability.TOOLS
-    for message in request.messages:
-        for part in message.parts:
-            if type(part) not in _UNDEMANDING and (more := _part(part)):
-                wanted |= more
-        if message.role is Role.ASSISTANT and message.parts and _calls_many(message):
-            wanted |= Ability.PARALLEL_TOOLS
-    if request.messages[-1].role is Role.ASSISTANT:
+    wanted = Ability.TOOLS if request.tools and not _forbids(request.tool_choice) else 0
+    messages = request.messages
+    texts, others = apart(messages)
+    if others:
+        wanted |= _parts(others)
+        for message in messages:
+            if len(message.parts) > 1 and message.role is _ASSISTANT and _calls_many(message):
+                wanted |= Ability.PARALLEL_TOOLS
+                break
+    if messages[-1].role is _ASSISTANT:
         wanted |= Ability.PREFILL
     return Needs(
         abilities=wanted,
         soft=_format(request) if request.response_format else 0,
-        input=count_request(request),
+        input=count_apart(request, texts, others),
         output=request.max_output or 0,
         tier=_weakest(difficulty(request)),
         stream=request.stream,
@@ -101,6 +104,14 @@ def _forbids(choice: ToolChoice | None) -> bool:
     return choice is not None and choice.mode is ToolMode.NONE
 
 
+def _parts(parts: Iterable[Part]) -> int:
+    wanted = 0
+    for part in parts:
+        if type(part) not in _UNDEMANDING:
+            wanted |= _part(part)
+    return wanted
+
+
 def _part(part: Part) -> int:
     match part:
         case Image():
@@ -113,11 +124,7 @@ def _part(part: Part) -> int:
         case Audio():
             return Ability.AUDIO
         case ToolResult():
-            wanted = 0
-            for inner in part.parts:
-                if type(inner) is not Text:
-                    wanted |= _part(inner)
-            return wanted
+            return _parts(part.parts)
         case _:
             return 0
 
