@@ -140,16 +140,12 @@ class Connection(asyncio.Protocol):
 
     # From the parser
 
-    def on_message_begin(self) -> None:
-        self._url = b""
-        self._fields = {}
-        self._hosts = 0
-        self._head_bytes = 0
-        self._in_head = self._began_now = True
-        if self._serving is None:
-            self._since = self._loop.time()
-
     def on_url(self, url: bytes) -> None:
+        if not self._in_head:
+            self._in_head = self._began_now = True
+            self._head_bytes = 0
+            if self._serving is None:
+                self._since = self._loop.time()
         self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -159,17 +155,18 @@ class Connection(asyncio.Protocol):
         self._fields[field] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
-        self._in_head = False
         parser = self._parser
-        assert parser is not None
+        if parser is None or self._refusal is not None:
+            return
         old = parser.get_http_version() == "1.0"
         path, query = _place(self._url)
-        call = Call(
-            self, parser.get_method().decode(), path, query, self._fields, keeps=parser.should_keep_alive(), old=old
-        )
-        self._reading = call
+        method, keeps = parser.get_method().decode(), parser.should_keep_alive()
+        call = self._reading = Call(self, method, path, query, self._fields, keeps=keeps, old=old)
+        hosts = self._hosts
+        self._url, self._fields, self._hosts = b"", {}, 0
+        self._in_head = False
         self._most = _UNASKED
-        if self._hosts != 1 and not (old and not self._hosts):
+        if hosts != 1 and not (old and not hosts):
             self._refuse(400, "A request needs one Host header.")  # RFC 9112, 3.2
         elif self._serving is None:
             self._begin(call)

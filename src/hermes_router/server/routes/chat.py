@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from ...catalogue.abilities import Ability
 from ...core.errors import BadRequest, RouterError
 from ...core.fold import Answer, Folder
@@ -20,6 +22,9 @@ from ..streams import EventStream
 
 _SHARE = 8
 """The part of a window (one in so many) that is left for the answer when a conversation is shortened."""
+
+
+_FIRST_TRY = header("x-hermes-attempts", 1)
 
 
 async def chat(runtime: Runtime, call: Call, dialect: Dialect) -> None:
@@ -88,15 +93,19 @@ def served_headers(exchange: Exchange) -> list[Header]:
     state = exchange.served
     assert state is not None
     headers = [
-        header("x-hermes-attempts", exchange.attempts),
-        header("x-hermes-provider", state.provider.key),
-        header("x-hermes-model", state.deployment.target.model.id),
+        _FIRST_TRY if exchange.attempts == 1 else header("x-hermes-attempts", exchange.attempts),
+        _names(state.provider.key, state.deployment.target.model.id),
     ]
     if exchange.structured:
         headers.append(header("x-hermes-structured-output", exchange.structured))
     if exchange.record.waited >= 0.001:
         headers.append(header("x-hermes-waited-ms", round(exchange.record.waited * 1000)))
     return headers
+
+
+@lru_cache(maxsize=4096)
+def _names(provider: str, model: str) -> Header:
+    return header("x-hermes-provider", provider) + header("x-hermes-model", model)
 
 
 def _stay_with(plan: Plan, request: Request) -> Plan:
@@ -138,9 +147,8 @@ def _remember(runtime: Runtime, exchange: Exchange, answer: Answer) -> None:
 
 
 def _note(exchange: Exchange) -> str:
-    return "hermes-router " + " ".join(
-        line.decode().strip().removeprefix("x-hermes-").replace(": ", "=") for line in served_headers(exchange)
-    )
+    lines = b"".join(served_headers(exchange)).decode().splitlines()
+    return "hermes-router " + " ".join(line.removeprefix("x-hermes-").replace(": ", "=", 1) for line in lines)
 
 
 def _served(call: Call, exchange: Exchange) -> Served:
