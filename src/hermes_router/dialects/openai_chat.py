@@ -7,15 +7,19 @@ that take them. Not done here: choosing who answers, checking that calls and res
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..core.errors import RouterError
+import orjson
+
+from ..core.errors import BadRequest, RouterError
 from ..core.fold import Answer
 from ..core.request import Request, ResponseFormat, Sampling, Thinking
 from .base import Served, StreamWriter
-from .openai_messages import read_messages
-from .openai_tools import read_tools
+from .kept_tools import ToolShelf
+from .openai_messages import in_call_order, read_messages
+from .openai_tools import read_choice, read_tools
+from .openai_usual import Usual, usual, usual_messages
 from .openai_writer import ChatStream, answer_body, error_body
 from .reading import (
     Table,
@@ -44,21 +48,6 @@ _KNOWN = frozenset({
 })
 # fmt: on
 
-# Most requests have none but these: the others are then not looked for one by one.
-_COMMON = frozenset(
-    {
-        "model",
-        "messages",
-        "stop",
-        "max_tokens",
-        "max_completion_tokens",
-        "temperature",
-        "top_p",
-        "stream",
-        "stream_options",
-        "user",
-    }
-)
 # What a request without any of these is told is always the same: most have none.
 _REFUSED = frozenset({"n", "modalities", "audio"})
 _TASTES = frozenset(Sampling.__struct_fields__)
@@ -77,9 +66,22 @@ class OpenAIChat:
 
     name = "openai"
 
+    def __init__(self) -> None:
+        self._shelf = ToolShelf(lambda body: read_tools(body)[0])
+
     def read(self, body: bytes, headers: Mapping[str, str]) -> Request:
         """Raises BadRequest naming the field."""
-        return read_request(parse_json(body))
+        return self._usual(body) or read_request(parse_json(body))
+
+    def _usual(self, body: bytes) -> Request | None:
+        """What most requests are; None where only the general reader can tell."""
+        said = usual(body)
+        if said is None:
+            return None
+        try:
+            return _usual_request(said, self._shelf)
+        except (BadRequest, orjson.JSONDecodeError):
+            return None
 
     def answer(self, request: Request, answer: Answer, served: Served) -> bytes:
         """A ``chat.completion``."""
@@ -99,8 +101,6 @@ def read_request(body: Table) -> Request:
     model = need_text(body, "model")
     if not model:
         raise bad("model", "must not be empty")
-    if _COMMON.issuperset(body):
-        return _common_request(body, model)
     _refuse_what_is_not_served(body)
     messages = read_messages(body)
     tools, tool_choice, legacy = read_tools(body)
@@ -126,18 +126,44 @@ def read_request(body: Table) -> Request:
     )
 
 
-def _common_request(body: Table, model: str) -> Request:
+def _usual_request(body: Usual, shelf: ToolShelf) -> Request | None:
+    """None where the general reader is needed. Raises BadRequest, JSONDecodeError in the same case."""
+    messages = usual_messages(body.messages)
+    if messages is None:
+        return None
+    tools, tool_choice = shelf.of(bytes(body.tools)) if body.tools else (), None
+    if body.tool_choice is not None:
+        tools, tool_choice = read_choice({"tool_choice": body.tool_choice}, tools)
+    options, limit, effort = body.stream_options, body.max_completion_tokens, body.reasoning_effort
     return Request(
         dialect=OpenAIChat.name,
-        model=model,
-        messages=read_messages(body),
-        stop=_stop(body),
-        max_output=_max_output(body),
-        sampling=_sampling(body),
-        thinking=_UNSAID,
-        stream=boolean(body, "stream") or False,
-        include_usage=_include_usage(body),
-        user=text(body, "user"),
+        model=body.model,
+        messages=tuple(in_call_order(messages)),
+        tools=tools,
+        tool_choice=tool_choice,
+        parallel_tools=body.parallel_tool_calls if tools else None,
+        stop=_words(body.stop) if body.stop else (),
+        max_output=body.max_tokens if limit is None else limit,
+        sampling=_usual_sampling(body),
+        thinking=_UNSAID if effort is None else _thinking({"reasoning_effort": effort}),
+        stream=body.stream or False,
+        include_usage=bool(options and options.include_usage),
+        user=body.user,
+    )
+
+
+def _usual_sampling(body: Usual) -> Sampling:
+    presence, frequency, seed = body.presence_penalty, body.frequency_penalty, body.seed
+    if presence is None and frequency is None and seed is None:
+        if body.temperature is None and body.top_p is None:
+            return _PLAIN
+        return Sampling(temperature=body.temperature, top_p=body.top_p)
+    return Sampling(
+        temperature=body.temperature,
+        top_p=body.top_p,
+        presence_penalty=presence,
+        frequency_penalty=frequency,
+        seed=seed,
     )
 
 
@@ -184,10 +210,14 @@ def _stop(body: Table) -> tuple[str, ...]:
     if value is None:
         return ()
     if isinstance(value, str):
-        return (value,) if value else ()
+        return _words(value) if value else ()
     if not isinstance(value, list):
         raise wrong_type("stop", "a string or an array of strings", value)
-    return tuple(word for word in strings(body, "stop") if word)
+    return _words(strings(body, "stop"))
+
+
+def _words(said: str | Iterable[str]) -> tuple[str, ...]:
+    return (said,) if isinstance(said, str) else tuple([word for word in said if word])
 
 
 def _max_output(body: Table) -> int | None:

@@ -47,6 +47,7 @@ from .reading import (
 )
 
 _PLAIN_ROLES = {role.value: role for role in (Role.SYSTEM, Role.DEVELOPER, Role.USER, Role.ASSISTANT)}
+_TOOL_ROLE = Role.TOOL
 _ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 
 ReadPart = Callable[[Table, str], Part]
@@ -64,13 +65,10 @@ def read_messages(body: Table) -> tuple[Message, ...]:
 
 def in_call_order(messages: list[Message]) -> list[Message]:
     """The same messages, with each run of tool results in the order its calls were made."""
+    if not _has_runs(messages):
+        return messages
     ordered: list[Message] = []
     run: list[Message] = []
-    for message in messages:
-        if message.role is Role.TOOL:
-            break
-    else:
-        return messages
     for message in messages:
         if message.role is Role.TOOL:
             run.append(message)
@@ -79,6 +77,17 @@ def in_call_order(messages: list[Message]) -> list[Message]:
         run = []
         ordered.append(message)
     return ordered + _sorted(run, ordered)
+
+
+def _has_runs(messages: list[Message]) -> bool:
+    """Whether two results anywhere follow each other."""
+    before = None
+    for message in messages:
+        role = message.role
+        if role is _TOOL_ROLE and before is role:
+            return True
+        before = role
+    return False
 
 
 def _sorted(run: list[Message], before: list[Message]) -> list[Message]:

@@ -50,7 +50,7 @@ def read_tools(body: Table) -> tuple[tuple[Tool, ...], ToolChoice | None, bool]:
     if functions:
         legacy = tuple(_function(table, where) for where, table in objects(body, "functions"))
         return *_legacy_choice(body, legacy), True
-    return *_choice(body, tools), False
+    return *read_choice(body, tools), False
 
 
 def _tool(table: Table, where: str) -> Tool:
@@ -89,7 +89,8 @@ def _function(table: Table, where: str, cache_control: dict[str, Any] | None = N
     )
 
 
-def _choice(body: Table, tools: tuple[Tool, ...]) -> Offer:
+def read_choice(body: Table, tools: tuple[Tool, ...]) -> Offer:
+    """``tool_choice``, and the tools it leaves on offer."""
     value = body.get("tool_choice")
     if value is None:
         return tools, None
