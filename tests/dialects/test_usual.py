@@ -14,12 +14,17 @@ from hypothesis import strategies as st
 
 from hermes_router.core.errors import BadRequest
 from hermes_router.core.request import KeptTools, Request, Tool
+from hermes_router.dialects import anthropic_usual, openai_chat, openai_usual
+from hermes_router.dialects.anthropic import AnthropicMessages
+from hermes_router.dialects.anthropic import read_request as read_any
 from hermes_router.dialects.kept_tools import ToolShelf
-from hermes_router.dialects.openai_chat import OpenAIChat, read_request
-from hermes_router.dialects.openai_usual import usual
-from hermes_router.dialects.reading import parse_json
+from hermes_router.dialects.openai_chat import OpenAIChat
+from hermes_router.dialects.reading import need_integer, parse_json
 
 Table = dict[str, Any]
+Reader = Callable[[bytes], Request]
+
+HEADERS = {"anthropic-beta": "one, two"}
 
 TEXT = {"type": "text", "text": "hello"}
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
@@ -70,17 +75,56 @@ OPENAI: Table = {
     "stream_options": {"include_usage": True, "include_obfuscation": False},
     "user": "u",
 }
+CALL = {"type": "tool_use", "id": "t1", "name": "add", "input": {"a": 1, "b": {"c": [1.5, None]}}}
+MARKED = {**TEXT, "cache_control": {"type": "ephemeral"}}
+ANTHROPIC: Table = {
+    "model": "auto",
+    "max_tokens": 5000,
+    "system": [MARKED, TEXT],
+    "messages": [
+        {"role": "user", "content": "add"},
+        {
+            "role": "assistant",
+            "content": [{"type": "thinking", "thinking": "hm", "signature": "s"}, TEXT, CALL, {**CALL, "id": "t2"}],
+        },
+        {
+            "role": "user",
+            "content": [
+                {"type": "tool_result", "tool_use_id": "t2", "content": "two", "is_error": True},
+                {"type": "tool_result", "tool_use_id": "t1", "content": [TEXT], "cache_control": {"type": "ephemeral"}},
+                MARKED,
+            ],
+        },
+        {"role": "assistant", "content": "three"},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t1"}]},
+        {"role": "assistant", "content": ""},
+    ],
+    "tools": [
+        {"name": "add", "description": "adds", "input_schema": SCHEMA},
+        {"name": "sub", "type": "custom", "input_schema": {"type": "object"}, "cache_control": {"type": "ephemeral"}},
+    ],
+    "tool_choice": {"type": "tool", "name": "add", "disable_parallel_tool_use": True},
+    "stop_sequences": ["a", ""],
+    "temperature": 0.5,
+    "top_p": 1,
+    "top_k": 5,
+    "thinking": {"type": "enabled", "budget_tokens": 2000, "display": "omitted"},
+    "metadata": {"user_id": "u"},
+    "stream": True,
+}
 # fmt: off
 ODD: list[Any] = [
     None, True, False, 0, 1, -1, 2.0, 0.5, -0.0, 3, 1e300, 2**63, -(2**70), "", "x", "\u2028\ud83d\ude00", "tool",
-    "user", "assistant", "function", "auto", "required", "text", "none", [], {}, [None], [""], ["a", "b"], [{}], [TEXT], TEXT,
-    {"type": "text"}, {"include_usage": 1}, {"type": "function", "function": {"name": "add"}}, {"a": 2**70},
+    "user", "assistant", "function", "auto", "required", "text", "none", [], {}, [None], [""], ["a", "b"], [{}],
+    [TEXT], TEXT, {"type": "text"}, {"include_usage": 1}, {"type": "function", "function": {"name": "add"}},
+    {"a": 2**70}, {"type": "base64", "data": "YQ==", "media_type": "image/png"}, {"type": "any"}, {"type": "disabled"},
     {"type": "image_url", "image_url": {"url": "https://e.test/a.png"}}, {"type": "ephemeral"}, SCHEMA,
 ]
 NAMES = [
     "name", "content", "type", "refusal", "images", "cache_control", "function_call", "functions", "metadata", "store",
     "response_format", "audio", "logprobs", "top_k", "arguments", "tool_calls", "tool_call_id", "reasoning_content",
-    "index", "id", "thinking", "role", "text",
+    "index", "id", "thinking", "role", "text", "input", "citations", "system", "output_config", "mcp_servers", "title",
+    "signature", "anthropic_beta", "is_error", "source",
 ]
 # fmt: on
 
@@ -113,7 +157,7 @@ def bodies(draw: st.DrawFn, usual: Table) -> bytes:
     return json.dumps(body).encode()
 
 
-def outcome(read: Callable[[bytes], Request], body: bytes) -> tuple[object, str]:
+def outcome(read: Reader, body: bytes) -> tuple[object, str]:
     try:
         request = read(body)
     except BadRequest as error:
@@ -121,13 +165,22 @@ def outcome(read: Callable[[bytes], Request], body: bytes) -> tuple[object, str]
     return request, repr(request).replace("KeptTools", "")
 
 
-def reading() -> Callable[[bytes], Request]:
+def openai() -> Reader:
     dialect = OpenAIChat()
     return lambda body: dialect.read(body, {})
 
 
-def generally(body: bytes) -> Request:
-    return read_request(parse_json(body))
+def generally_openai(body: bytes) -> Request:
+    return openai_chat.read_request(parse_json(body))
+
+
+def anthropic() -> Reader:
+    dialect = AnthropicMessages()
+    return lambda body: dialect.read(body, HEADERS)
+
+
+def generally_anthropic(body: bytes) -> Request:
+    return read_any(parse_json(body), HEADERS, need_integer)
 
 
 def single_changes(usual: Table) -> Iterator[bytes]:
@@ -145,24 +198,42 @@ def single_changes(usual: Table) -> Iterator[bytes]:
             holder[key] = kept
 
 
-def test_usual_chat_requests_need_no_general_reader():
+def test_usual_requests_need_no_general_reader():
     for at in range(len(OPENAI["messages"])):
-        body = OPENAI | {"messages": OPENAI["messages"][at : at + 1]}
-        assert usual(json.dumps(body).encode()) is not None
-    assert type(OpenAIChat().read(orjson.dumps(OPENAI), {}).tools) is KeptTools
+        openai_usual.usual_messages(
+            openai_usual.usual(orjson.dumps(OPENAI | {"messages": OPENAI["messages"][at:]})).messages
+        )
+    anthropic_usual.usual_messages(anthropic_usual.usual(orjson.dumps(ANTHROPIC)))
+    assert type(openai()(orjson.dumps(OPENAI)).tools) is KeptTools
+    assert type(anthropic()(orjson.dumps(ANTHROPIC)).tools) is KeptTools
 
 
-def test_every_single_change_to_a_chat_request_reads_as_the_general_reader_reads_it():
-    reader = reading()
-    for body in single_changes(OPENAI):
+@pytest.mark.parametrize(
+    "usual, reader, generally",
+    [(OPENAI, openai(), generally_openai), (ANTHROPIC, anthropic(), generally_anthropic)],
+    ids=["openai", "anthropic"],
+)
+def test_every_single_change_to_a_request_reads_as_the_general_reader_reads_it(
+    usual: Table, reader: Reader, generally: Reader
+):
+    for body in single_changes(usual):
         assert outcome(reader, body) == outcome(generally, body), body
 
 
 @given(bodies(OPENAI))
 @settings(max_examples=300, deadline=None)
 def test_a_chat_request_reads_as_the_general_reader_reads_it(body: bytes):
-    reader = reading()
-    expected = outcome(generally, body)
+    reader = openai()
+    expected = outcome(generally_openai, body)
+    assert outcome(reader, body) == expected
+    assert outcome(reader, body) == expected  # its tools are known now
+
+
+@given(bodies(ANTHROPIC))
+@settings(max_examples=300, deadline=None)
+def test_a_messages_request_reads_as_the_general_reader_reads_it(body: bytes):
+    reader = anthropic()
+    expected = outcome(generally_anthropic, body)
     assert outcome(reader, body) == expected
     assert outcome(reader, body) == expected  # its tools are known now
 

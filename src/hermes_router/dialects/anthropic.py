@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import msgspec
 import orjson
 
 from ..core.errors import RouterError
@@ -36,8 +37,10 @@ from ..core.request import (
 )
 from . import anthropic_writer as writer
 from . import reading
+from .anthropic_usual import Usual, usual, usual_messages
 from .base import Served, StreamWriter
-from .reading import Table, at
+from .kept_tools import ToolShelf
+from .reading import Table, Unusual, at
 
 # fmt: off
 _READ = frozenset((
@@ -50,6 +53,7 @@ _CHOICES = {"auto": ToolMode.AUTO, "any": ToolMode.REQUIRED, "none": ToolMode.NO
 # "max" has no word of ours: other wires read xhigh, Anthropic's own finds the caller's word in ``extra``.
 _EFFORTS = {"low": "low", "medium": "medium", "high": "high", "xhigh": "xhigh", "max": "xhigh"}
 _CLIENT_TOOLS = ("bash_", "text_editor_", "computer_", "memory_", "browser_")
+_UNSAID, _PLAIN = Thinking(show=False), Sampling()
 _MIN_BUDGET = 1024  # API reference, thinking.budget_tokens
 
 
@@ -58,34 +62,25 @@ class AnthropicMessages:
 
     name = "anthropic"
 
+    def __init__(self) -> None:
+        self._shelf = ToolShelf(_tools)
+
     def read(self, body: bytes, headers: Mapping[str, str]) -> Request:
         """Raises BadRequest naming the field by its path."""
-        return self._read(reading.parse_json(body), headers, reading.need_integer)
+        try:
+            said = usual(body)
+            if said.max_tokens is None:
+                raise Unusual
+            return _usual_request(said, headers, self._shelf)
+        except Unusual:
+            return read_request(reading.parse_json(body), headers, reading.need_integer)
 
     def read_to_count(self, body: bytes, headers: Mapping[str, str]) -> Request:
         """The body of ``/v1/messages/count_tokens``, which names no ``max_tokens``. Raises BadRequest."""
-        return self._read(reading.parse_json(body), headers, reading.integer)
-
-    def _read(self, table: Table, headers: Mapping[str, str], limit: Callable[..., int | None]) -> Request:
-        tools = _tools(table)
-        choice, parallel = _tool_choice(table, tools)
-        return Request(
-            dialect=self.name,
-            model=reading.text(table, "model") or "",
-            messages=_system(table) + _messages(table),
-            tools=tools,
-            tool_choice=choice,
-            parallel_tools=parallel,
-            response_format=_response_format(table),
-            stop=reading.strings(table, "stop_sequences"),
-            max_output=limit(table, "max_tokens", minimum=1),
-            sampling=_sampling(table),
-            thinking=_thinking(table),
-            stream=reading.boolean(table, "stream") or False,
-            include_usage=True,
-            user=reading.text(reading.object_(table, "metadata") or {}, "user_id", "metadata"),
-            extra=_extra(table, headers),
-        )
+        try:
+            return _usual_request(usual(body), headers, self._shelf)
+        except Unusual:
+            return read_request(reading.parse_json(body), headers, reading.integer)
 
     def answer(self, request: Request, answer: Answer, served: Served) -> bytes:
         return writer.message(request, answer, served)
@@ -97,15 +92,74 @@ class AnthropicMessages:
         return writer.error_body(error, request_id)
 
 
+def read_request(table: Table, headers: Mapping[str, str], limit: Callable[..., int | None]) -> Request:
+    """The body as our Request. ``limit`` reads ``max_tokens``. Raises BadRequest."""
+    tools = _tools(table)
+    choice, parallel = _tool_choice(table, tools)
+    return Request(
+        dialect=AnthropicMessages.name,
+        model=reading.text(table, "model") or "",
+        messages=_system(table) + _messages(table),
+        tools=tools,
+        tool_choice=choice,
+        parallel_tools=parallel,
+        response_format=_response_format(table),
+        stop=reading.strings(table, "stop_sequences"),
+        max_output=limit(table, "max_tokens", minimum=1),
+        sampling=_sampling(table),
+        thinking=_thinking(table),
+        stream=reading.boolean(table, "stream") or False,
+        include_usage=True,
+        user=reading.text(reading.object_(table, "metadata") or {}, "user_id", "metadata"),
+        extra=_extra(table, headers),
+    )
+
+
+def _usual_request(body: Usual, headers: Mapping[str, str], shelf: ToolShelf) -> Request:
+    """Raises Unusual, or the BadRequest of the general reader."""
+    tools = shelf.of(bytes(body.tools)) if body.tools else ()
+    choice, parallel = None, None
+    if body.tool_choice is not None:
+        choice, parallel = _tool_choice({"tool_choice": msgspec.to_builtins(body.tool_choice)}, tools)
+    betas = _betas({}, headers) if "anthropic-beta" in headers else ()
+    return Request(
+        dialect=AnthropicMessages.name,
+        model=body.model or "",
+        messages=usual_messages(body),
+        tools=tools,
+        tool_choice=choice,
+        parallel_tools=parallel,
+        stop=tuple(body.stop_sequences or ()),
+        max_output=body.max_tokens,
+        sampling=_usual_sampling(body),
+        thinking=_UNSAID if body.thinking is None else _thinking({"thinking": msgspec.to_builtins(body.thinking)}),
+        stream=body.stream or False,
+        include_usage=True,
+        user=body.metadata.user_id if body.metadata else None,
+        extra={"anthropic_beta": betas} if betas else {},
+    )
+
+
 # ---- settings
 
 
+def _usual_sampling(body: Usual) -> Sampling:
+    temperature, top_p, top_k = body.temperature, body.top_p, body.top_k
+    if temperature is None and top_p is None and top_k is None:
+        return _PLAIN
+    return _tastes(temperature, top_p, top_k)
+
+
 def _sampling(table: Table) -> Sampling:
-    # The API takes -1 for "not set" (recorded with 200).
     top_p = reading.number(table, "top_p", minimum=-1, maximum=1)
     top_k = reading.integer(table, "top_k", minimum=-1)
+    return _tastes(reading.number(table, "temperature", minimum=0, maximum=1), top_p, top_k)
+
+
+def _tastes(temperature: float | None, top_p: float | None, top_k: int | None) -> Sampling:
+    # The API takes -1 for "not set" (recorded with 200).
     return Sampling(
-        temperature=reading.number(table, "temperature", minimum=0, maximum=1),
+        temperature=temperature,
         top_p=top_p if top_p is not None and top_p >= 0 else None,
         top_k=top_k if top_k is not None and top_k >= 0 else None,
     )
@@ -155,11 +209,14 @@ def _extra(table: Table, headers: Mapping[str, str]) -> Table:
         rest.pop("effort", None)
     if rest:
         extra["output_config"] = rest
-    betas = [word.strip() for word in headers.get("anthropic-beta", "").split(",") if word.strip()]
-    betas += [word for word in reading.strings(table, "anthropic_beta") if word not in betas]
-    if betas:
+    if betas := _betas(table, headers):
         extra["anthropic_beta"] = betas
     return extra
+
+
+def _betas(table: Table, headers: Mapping[str, str]) -> list[str]:
+    betas = [word.strip() for word in headers.get("anthropic-beta", "").split(",") if word.strip()]
+    return betas + [word for word in reading.strings(table, "anthropic_beta") if word not in betas]
 
 
 # ---- tools

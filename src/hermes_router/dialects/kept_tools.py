@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any
 
 import orjson
 
+from ..core.errors import BadRequest
 from ..core.request import KeptTools, Tool
-from .reading import Table
+from .reading import Table, Unusual
 
 _KEPT = 32
 _LARGEST = 128 * 1024
@@ -31,13 +31,15 @@ class ToolShelf:
         self._tools: OrderedDict[bytes, tuple[Tool, ...]] = OrderedDict()
 
     def of(self, raw: bytes) -> tuple[Tool, ...]:
-        """The tools of this JSON value. Raises what ``read`` raises, and JSONDecodeError."""
+        """The tools of this JSON value. Raises Unusual where they cannot be read."""
         found = self._tools.get(raw)
         if found is not None:
             self._tools.move_to_end(raw)
             return found
-        value: Any = orjson.loads(raw)
-        tools = KeptTools(self._read({"tools": value}))
+        try:
+            tools = KeptTools(self._read({"tools": orjson.loads(raw)}))
+        except (BadRequest, orjson.JSONDecodeError):
+            raise Unusual from None
         if len(raw) <= self._largest:
             self._tools[raw] = tools
             if len(self._tools) > self._kept:

@@ -10,9 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import orjson
-
-from ..core.errors import BadRequest, RouterError
+from ..core.errors import RouterError
 from ..core.fold import Answer
 from ..core.request import Request, ResponseFormat, Sampling, Thinking
 from .base import Served, StreamWriter
@@ -23,6 +21,7 @@ from .openai_usual import Usual, usual, usual_messages
 from .openai_writer import ChatStream, answer_body, error_body
 from .reading import (
     Table,
+    Unusual,
     at,
     bad,
     boolean,
@@ -71,17 +70,10 @@ class OpenAIChat:
 
     def read(self, body: bytes, headers: Mapping[str, str]) -> Request:
         """Raises BadRequest naming the field."""
-        return self._usual(body) or read_request(parse_json(body))
-
-    def _usual(self, body: bytes) -> Request | None:
-        """What most requests are; None where only the general reader can tell."""
-        said = usual(body)
-        if said is None:
-            return None
         try:
-            return _usual_request(said, self._shelf)
-        except (BadRequest, orjson.JSONDecodeError):
-            return None
+            return _usual_request(usual(body), self._shelf)
+        except Unusual:
+            return read_request(parse_json(body))
 
     def answer(self, request: Request, answer: Answer, served: Served) -> bytes:
         """A ``chat.completion``."""
@@ -126,15 +118,13 @@ def read_request(body: Table) -> Request:
     )
 
 
-def _usual_request(body: Usual, shelf: ToolShelf) -> Request | None:
-    """None where the general reader is needed. Raises BadRequest, JSONDecodeError in the same case."""
+def _usual_request(body: Usual, shelf: ToolShelf) -> Request:
+    """Raises Unusual, or the BadRequest of the general reader."""
     messages = usual_messages(body.messages)
-    if messages is None:
-        return None
     tools, tool_choice = shelf.of(bytes(body.tools)) if body.tools else (), None
+    options, limit, effort = body.stream_options, body.max_completion_tokens, body.reasoning_effort
     if body.tool_choice is not None:
         tools, tool_choice = read_choice({"tool_choice": body.tool_choice}, tools)
-    options, limit, effort = body.stream_options, body.max_completion_tokens, body.reasoning_effort
     return Request(
         dialect=OpenAIChat.name,
         model=body.model,

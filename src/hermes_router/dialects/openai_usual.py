@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from ..core.request import Message, Role, Text, ToolCall, ToolResult
+from .reading import Unusual
 
 _INT64 = 2**63 - 1
 Limit = Annotated[int, msgspec.Meta(ge=1, le=_INT64)]
@@ -94,17 +95,16 @@ class Usual(msgspec.Struct, forbid_unknown_fields=True):
 _decode = msgspec.json.Decoder(Usual).decode
 
 
-def usual(body: bytes) -> Usual | None:
-    """None where the general reader is needed."""
+def usual(body: bytes) -> Usual:
+    """Raises Unusual."""
     try:
         return _decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
+        raise Unusual from None
 
 
-def usual_messages(said: list[Said]) -> list[Message] | None:
-    """The messages as they came, tool results not yet in the order of their calls; None where the general reader is
-    needed."""
+def usual_messages(said: list[Said]) -> list[Message]:
+    """The messages as they came, tool results not yet in the order of their calls. Raises Unusual."""
     messages: list[Message] = []
     for one in said:
         role, content = one.role, one.content
@@ -117,9 +117,7 @@ def usual_messages(said: list[Said]) -> list[Message] | None:
         elif content:
             message = Message(role=role, parts=_pieces(content), name=one.name)
         else:
-            message = None
-        if message is None:
-            return None
+            raise Unusual
         messages.append(message)
     return messages
 
@@ -130,9 +128,9 @@ def _pieces(content: str | list[Piece]) -> tuple[Text, ...]:
     return tuple([Text(text=piece.text) for piece in content])
 
 
-def _result(one: Said) -> Message | None:
+def _result(one: Said) -> Message:
     if one.tool_call_id is None or one.content is None:
-        return None
+        raise Unusual
     return Message(role=_TOOL, parts=(ToolResult(id=one.tool_call_id, parts=_pieces(one.content), name=one.name),))
 
 

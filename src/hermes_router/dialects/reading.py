@@ -18,6 +18,10 @@ from ..core.errors import BadRequest
 Table = dict[str, Any]
 
 
+class Unusual(ValueError):
+    """This body is none of the usual ones, and may be mistaken: the general reader is needed."""
+
+
 def parse_json(body: bytes) -> Table:
     """The body as a JSON object."""
     try:
