@@ -191,66 +191,69 @@ def _offer(tools: tuple[Tool, ...], style: _Style) -> float:
     return style.tools + style.tool * len(tools) + _json(said, style)
 
 
-def _parts(parts: Iterable[Part], texts: list[str], style: _Style) -> float:
-    """Tokens of what is more than text. The texts in it join the others, to be weighed together."""
-    total = 0.0
+class Apart(msgspec.Struct, gc=False):
+    """What a conversation is made of. ``texts`` are all there are in it; ``calls`` name and arguments in turn;
+    ``results`` how many; ``media`` what is neither text nor a call, wherever it stands."""
+
+    texts: list[str]
+    calls: list[str]
+    results: int
+    media: list[Part]
+
+
+def apart(messages: Iterable[Message]) -> Apart:
+    """One look at each part of a conversation, for all who ask what is in it."""
+    texts: list[str] = []
     calls: list[str] = []
-    for part in parts:
-        if type(part) is ToolCall:
-            calls += part.name, part.arguments
-        elif type(part) is ToolResult:
-            total += style.result
-            for inner in part.parts:
-                if type(inner) is Text:
-                    texts.append(inner.text)
-                else:
-                    total += _other(inner, texts)
-        else:
-            total += _other(part, texts)
-    if calls:
-        total += style.result * (len(calls) // 2) + _json(" ".join(calls).encode("utf-8", "replace"), style)
-    return total
+    results = 0
+    media: list[Part] = []
+    for message in messages:
+        for part in message.parts:
+            if type(part) is Text:
+                texts.append(part.text)
+            elif type(part) is ToolCall:
+                calls += part.name, part.arguments
+            elif type(part) is ToolResult:
+                results += 1
+                for inner in part.parts:
+                    if type(inner) is Text:
+                        texts.append(inner.text)
+                    else:
+                        media.append(inner)
+            elif type(part) is Reasoning or type(part) is Refusal:
+                texts.append(part.text)
+            else:
+                media.append(part)
+    return Apart(texts, calls, results, media)
 
 
-def _other(part: Part, texts: list[str]) -> float:
+def _medium(part: Part, style: _Style) -> float:
     match part:
-        case Refusal() | Reasoning():
-            texts.append(part.text)
         case Image():
             return _PER_IMAGE
         case Audio():
             return len(part.data) // 1365 * _PER_AUDIO_KB + 1
         case Document():
-            texts.append(part.text or "")
-            return len(part.data or "") // 1365 * _PER_PDF_KB + 1
+            written = style.text * _prose(part.text) if part.text else 0.0
+            return written + len(part.data or "") // 1365 * _PER_PDF_KB + 1
     return 0.0
-
-
-def apart(messages: Iterable[Message]) -> tuple[list[str], list[Part]]:
-    """The texts of a conversation, and all that is more than text: most have little of it."""
-    texts: list[str] = []
-    others: list[Part] = []
-    for message in messages:
-        for part in message.parts:
-            if type(part) is Text:
-                texts.append(part.text)
-            else:
-                others.append(part)
-    return texts, others
 
 
 def count_request(request: Request) -> int:
     """Input tokens of a chat request."""
-    return count_apart(request, *apart(request.messages))
+    return count_apart(request, apart(request.messages))
 
 
-def count_apart(request: Request, texts: list[str], others: list[Part]) -> int:
-    """The same where its parts were already looked at. ``texts`` is used up."""
+def count_apart(request: Request, found: Apart) -> int:
+    """The same where its parts were looked at before."""
     style = _style(request.dialect, request.model)
-    total = style.first + style.turn * (len(request.messages) - 1)
-    if others:
-        total += _parts(others, texts, style)
-    total += style.text * _prose(" ".join(texts))
+    total = style.first + style.turn * (len(request.messages) - 1) + style.text * _prose(" ".join(found.texts))
+    if calls := found.calls:
+        total += style.result * (len(calls) // 2) + _json(" ".join(calls).encode("utf-8", "replace"), style)
+    if found.results:
+        total += style.result * found.results
+    for part in found.media:
+        total += _medium(part, style)
     if request.tools:
         total += _tools(request.tools, style)
     if request.response_format and request.response_format.schema:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import msgspec
 
 from ..catalogue.abilities import Ability
@@ -14,11 +12,8 @@ from ..core.request import (
     Image,
     Message,
     Part,
-    Reasoning,
-    Refusal,
     Request,
     Role,
-    Text,
     ToolCall,
     ToolChoice,
     ToolMode,
@@ -27,8 +22,6 @@ from ..core.request import (
 from ..core.tokens import apart, count_apart, count_embedding
 from .difficulty import difficulty
 
-_UNDEMANDING = frozenset({Text, ToolCall, Reasoning, Refusal})
-"""Parts that every model takes."""
 _ASSISTANT = Role.ASSISTANT
 
 
@@ -48,19 +41,17 @@ def needs_of(request: Request) -> Needs:
     """The needs of a chat request."""
     wanted = Ability.TOOLS if request.tools and not _forbids(request.tool_choice) else 0
     messages = request.messages
-    texts, others = apart(messages)
-    if others:
-        wanted |= _parts(others)
-        for message in messages:
-            if len(message.parts) > 1 and message.role is _ASSISTANT and _calls_many(message):
-                wanted |= Ability.PARALLEL_TOOLS
-                break
+    found = apart(messages)
+    for part in found.media:
+        wanted |= _medium(part)
+    if len(found.calls) > 2 and any(map(_calls_many, messages)):
+        wanted |= Ability.PARALLEL_TOOLS
     if messages[-1].role is _ASSISTANT:
         wanted |= Ability.PREFILL
     return Needs(
         abilities=wanted,
         soft=_format(request) if request.response_format else 0,
-        input=count_apart(request, texts, others),
+        input=count_apart(request, found),
         output=request.max_output or 0,
         tier=_weakest(difficulty(request)),
         stream=request.stream,
@@ -104,15 +95,7 @@ def _forbids(choice: ToolChoice | None) -> bool:
     return choice is not None and choice.mode is ToolMode.NONE
 
 
-def _parts(parts: Iterable[Part]) -> int:
-    wanted = 0
-    for part in parts:
-        if type(part) not in _UNDEMANDING:
-            wanted |= _part(part)
-    return wanted
-
-
-def _part(part: Part) -> int:
+def _medium(part: Part) -> int:
     match part:
         case Image():
             return Ability.VISION | Ability.IMAGE_URLS if part.url else Ability.VISION
@@ -123,11 +106,12 @@ def _part(part: Part) -> int:
             return Ability.DOCUMENTS | Ability.DOCUMENT_URLS if part.url else Ability.DOCUMENTS
         case Audio():
             return Ability.AUDIO
-        case ToolResult():
-            return _parts(part.parts)
         case _:
             return 0
 
 
 def _calls_many(message: Message) -> bool:
-    return sum(isinstance(part, ToolCall) for part in message.parts) > 1
+    parts = message.parts
+    if len(parts) < 2 or message.role is not _ASSISTANT:
+        return False
+    return len([part for part in parts if type(part) is ToolCall]) > 1
