@@ -73,6 +73,9 @@ class Pipe(asyncio.Transport):
     def abort(self) -> None:
         self._closing = True
 
+    def write_eof(self) -> None:
+        self._closing = True
+
     def is_closing(self) -> bool:
         return self._closing
 

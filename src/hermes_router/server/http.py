@@ -19,7 +19,8 @@ JSON: Header = b"content-type: application/json\r\n"
 EVENTS: Header = (
     b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\n"
 )
-_LINE_ENDS = str.maketrans("\r\n\0", "   ")
+_CONTROLS = dict.fromkeys((*range(32), 127), " ")
+"""Some readers end a line at more of them than CR and LF."""
 
 
 class CallerLeft(Exception):
@@ -61,8 +62,8 @@ class Call:
     """
 
     __slots__ = (
+        "_body",
         "_outlet",
-        "_parts",
         "_size",
         "_waiter",
         "also",
@@ -106,7 +107,7 @@ class Call:
         self.left = False
         self.stopped = False
         self._outlet = outlet
-        self._parts: list[bytes] = []
+        self._body: bytes | bytearray = b""
         self._size = 0
         self._waiter: asyncio.Future[None] | None = None
 
@@ -118,8 +119,8 @@ class Call:
             await self._receive(limit)
         if self._size > limit:
             raise _too_large(limit)
-        parts, self._parts = self._parts, []
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        body, self._body = self._body, b""
+        return bytes(body)
 
     def start(self, status: int, headers: Iterable[Header] = ()) -> None:
         """The head of a streamed response; it leaves with the first ``write``."""
@@ -169,8 +170,13 @@ class Call:
         return self._size
 
     def feed(self, data: bytes) -> None:
+        if not self._size:
+            self._body = data
+        elif isinstance(self._body, bytearray):
+            self._body += data
+        else:
+            self._body = bytearray(self._body) + data
         self._size += len(data)
-        self._parts.append(data)
         self._wake()
 
     def finish(self) -> None:
@@ -180,8 +186,9 @@ class Call:
     def leave(self) -> None:
         """The caller is gone."""
         self.left = True
-        if self.task is not None:
-            self.task.cancel()
+        task, self.task = self.task, None  # one that never ran would keep its error, and that error us
+        if task is not None:
+            task.cancel()
 
     async def _receive(self, limit: int) -> None:
         stated = self.headers.get("content-length")
@@ -205,8 +212,8 @@ def stopping() -> Exhausted:
 
 
 def header(name: str, value: str | int) -> Header:
-    """A line of a head; what latin-1 cannot hold becomes "?", what would end the line a space."""
-    return f"{name}: {str(value).translate(_LINE_ENDS)}\r\n".encode("latin-1", "replace")
+    """A line of a head; what latin-1 cannot hold becomes "?", a control character a space."""
+    return f"{name}: {str(value).translate(_CONTROLS)}\r\n".encode("latin-1", "replace")
 
 
 def _too_large(limit: int) -> TooLarge:

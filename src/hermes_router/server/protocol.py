@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 import httptools
 
+from ..transport.outbox import LateTransport, Outbox
 from .http import JSON, Call, Header
 
 HEAD_LIMIT = 64 * 1024
@@ -27,6 +28,13 @@ SLOW_SECONDS = 60.0
 """A head must be here within this; of a body something must come this often, and after an early answer all of it."""
 _UNASKED = 64 * 1024
 """Bytes of a body that are taken before anybody wants it."""
+_AHEAD = 8
+"""Requests read while another is answered. With more, reading stops, and so does the noticing of callers who leave."""
+_AT_ONCE = 1000
+"""Requests that wait at most: one packet may hold many of the smallest."""
+_ONCE = frozenset(("host", "transfer-encoding"))
+"""A second one makes a head ambiguous. (A second content-length is the parser's to refuse.)"""
+_LONG_HEAD = f"The head of the request is over {HEAD_LIMIT} bytes."
 _STATUS = {one.value: f"HTTP/1.1 {one.value} {one.phrase}\r\n".encode() for one in HTTPStatus}
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _CLOSE = b"connection: close\r\n"
@@ -41,6 +49,10 @@ Refusal = Callable[[int, str], bytes]
 """The body that says why a request could not be read: (status, message) -> JSON."""
 
 
+class _Refused(Exception):
+    """Raised in the parser's callbacks, so that it takes no further byte. Its arguments are ``_refuse``'s."""
+
+
 class Shared:
     """What the connections of one server have in common. ``closing``: no connection outlives its answer."""
 
@@ -48,6 +60,7 @@ class Shared:
         self.answer = answer
         self.refusal = refusal
         self.loop = loop
+        self.outbox = Outbox(loop)
         self.connections: set[Connection] = set()
         self.closing = False
         self._date = b""
@@ -80,16 +93,17 @@ class Connection(asyncio.Protocol):
         self.full = False
         self._shared = shared
         self._loop = shared.loop
-        self._transport: asyncio.Transport
+        self._transport: LateTransport
         self._parser: httptools.HttpRequestParser | None = httptools.HttpRequestParser(self)
         self._since = 0.0
         self._url = b""
         self._fields: dict[str, str] = {}
-        self._hosts = 0
+        self._twice = False
         self._head_bytes = 0
         self._in_head = False
         self._began_now = False
         self._reading: Call | None = None
+        self._upgrading: Call | None = None
         self._most = _UNASKED
         self._serving: Call | None = None
         self._queue: deque[Call] = deque()
@@ -97,25 +111,29 @@ class Connection(asyncio.Protocol):
         self._chunked = False
         self._refusal: tuple[int, str] | None = None
         self._paused = False
+        self._unsent = 0
         self._room: asyncio.Future[None] | None = None
 
     # From the event loop
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport  # type: ignore[assignment]  # always a stream
+        self._transport = LateTransport(transport, self._shared.outbox)  # type: ignore[arg-type]  # always a stream
         self._since = self._loop.time()
         self._shared.connections.add(self)
 
     def data_received(self, data: bytes) -> None:
-        if self._refusal is not None:
-            return
-        if self._reading is not None and not self._reading.ended:
+        reading = self._reading
+        if reading is not None and not reading.ended:
             self._since = self._loop.time()
+        self._head_bytes += len(data)
         self._feed(data)
-        if self._in_head:
-            self._look_at_head(len(data))
-        if self._queue or self._reading is not None:
+        if self._in_head or self._reading is not None:
+            self._weigh()
             self._pace()
+        else:
+            self._head_bytes = 0
+            if self._queue:
+                self._pace()
 
     def eof_received(self) -> bool:
         return False
@@ -125,6 +143,7 @@ class Connection(asyncio.Protocol):
         self._parser = None  # it holds bound methods of ours: a cycle
         self._queue.clear()
         self.resume_writing()
+        self._reading = self._upgrading = None  # and these know us
         serving, self._serving = self._serving, None
         if serving is not None and not serving.ended:
             serving.leave()
@@ -137,43 +156,52 @@ class Connection(asyncio.Protocol):
         room, self._room = self._room, None
         if room is not None and not room.done():
             room.set_result(None)
+        if self._queue and self._serving is None:
+            self._next()
 
     # From the parser
 
     def on_url(self, url: bytes) -> None:
         if not self._in_head:
             self._in_head = self._began_now = True
-            self._head_bytes = 0
+            self._url, self._fields, self._twice = b"", {}, False
             if self._serving is None:
                 self._since = self._loop.time()
         self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        field = name.decode("latin-1").lower()
-        if field == "host":
-            self._hosts += 1
-        self._fields[field] = value.decode("latin-1")
+        field, fields = name.decode("latin-1").lower(), self._fields
+        if field in fields and field in _ONCE:
+            self._twice = True
+        fields[field] = value.rstrip().decode("latin-1")
 
     def on_headers_complete(self) -> None:
-        parser = self._parser
-        if parser is None or self._refusal is not None:
+        parser, fields = self._parser, self._fields
+        if parser is None:
             return
-        old = parser.get_http_version() == "1.0"
+        self._in_head = False
+        version = parser.get_http_version()
+        if version != "1.1" or "host" not in fields or "transfer-encoding" in fields or self._twice:
+            if self._upgrading is not None:
+                self._reading, self._upgrading = self._upgrading, None
+                return
+            self._check(version)
+        if self._head_bytes > HEAD_LIMIT and self._known() > HEAD_LIMIT:
+            raise _Refused(431, _LONG_HEAD)
         path, query = _place(self._url)
         method, keeps = parser.get_method().decode(), parser.should_keep_alive()
-        call = self._reading = Call(self, method, path, query, self._fields, keeps=keeps, old=old)
-        hosts = self._hosts
-        self._url, self._fields, self._hosts = b"", {}, 0
-        self._in_head = False
+        call = self._reading = Call(self, method, path, query, fields, keeps=keeps, old=version == "1.0")
         self._most = _UNASKED
-        if hosts != 1 and not (old and not hosts):
-            self._refuse(400, "A request needs one Host header.")  # RFC 9112, 3.2
-        elif self._serving is None:
+        if self._serving is None and not self.full:
             self._begin(call)
-        else:
+        elif len(self._queue) < _AT_ONCE:
             self._queue.append(call)
+        else:
+            self._reading = None
+            raise _Refused(400, f"More than {_AT_ONCE} requests at once.")
 
     def on_body(self, data: bytes) -> None:
+        self._began_now = True
         if self._reading is not None and not self._reading.ended:
             self._reading.feed(data)
 
@@ -242,53 +270,86 @@ class Connection(asyncio.Protocol):
 
     def look(self, now: float) -> None:
         """End the connection where its caller keeps us waiting for too long."""
-        waited, serving = now - self._since, self._serving
-        if serving is not None:
-            if serving.complete or waited <= SLOW_SECONDS:
-                return
-            if serving.ended:
-                self.abort()  # it was told so long ago that it may stop sending
-            else:
-                self._refuse(408, f"Nothing more of the request came for {SLOW_SECONDS:g} seconds.")
+        serving = self._serving
+        if serving is not None and (serving.complete or self._paused):
+            return
+        unsent = self._transport.get_write_buffer_size()
+        if unsent != self._unsent:  # it reads, if slowly
+            self._unsent, self._since = unsent, now
+        waited = now - self._since
+        if waited <= SLOW_SECONDS:
+            return
+        if self._parser is None or unsent or (serving is not None and serving.ended):
+            self.abort()  # it was told so long ago that it may stop sending
+        elif serving is not None:
+            self._refuse(408, f"Nothing more of the request came for {SLOW_SECONDS:g} seconds.")
         elif self._in_head:
-            if waited > SLOW_SECONDS:
-                self._refuse(408, f"The head of the request did not come within {SLOW_SECONDS:g} seconds.")
+            self._refuse(408, f"The head of the request did not come within {SLOW_SECONDS:g} seconds.")
         elif waited > IDLE_SECONDS:
             self._transport.close()
 
     # Inside
 
     def _feed(self, data: bytes) -> None:
-        parser = self._parser
-        if parser is None:
-            return
-        try:
-            parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:  # what it asks for is not spoken here: it goes on as HTTP/1.1
-            self._parser = httptools.HttpRequestParser(self)
-            rest = data[upgrade.args[0] :]
-            if rest:
-                self._feed(rest)
-        except httptools.HttpParserError as error:
-            if self._refusal is None:
-                self._refuse(400, f"This is not a valid HTTP/1.1 request: {str(error)[:80]}")
+        while data and (parser := self._parser) is not None:
+            try:
+                parser.feed_data(data)
+                return
+            except httptools.HttpParserUpgrade as upgrade:
+                data = data[upgrade.args[0] :]
+            except httptools.HttpParserError as error:
+                self._refuse(*_why(error))
+                return
+            self._stay()
 
-    def _look_at_head(self, came: int) -> None:
-        """A packet in which a head began may hold other things too: it counts by what is known of the head."""
+    def _stay(self) -> None:
+        """What the last request asks to speak instead is not spoken here: it goes on as HTTP/1.1 (RFC 9110, 7.8). The
+        parser believes that no body comes; a new one is told what was said of it."""
+        call = self._queue[-1] if self._queue else self._serving
+        assert call is not None
+        if call.method == "CONNECT":
+            call.keeps = False  # whatever follows is not meant for us
+            self._parser = None
+            return
+        parser = self._parser = httptools.HttpRequestParser(self)
+        for field in ("content-length", "transfer-encoding"):
+            if field in call.headers:
+                call.complete = False
+                self._upgrading = call
+                parser.feed_data(f"POST / HTTP/1.1\r\n{field}: {call.headers[field]}\r\n\r\n".encode("latin-1"))
+
+    def _check(self, version: str) -> None:
+        """What the parser lets pass, and others on the way may have understood in another way. Raises _Refused."""
+        fields, old = self._fields, version == "1.0"
+        if not old and version != "1.1":
+            raise _Refused(505, "HTTP/1.1 and HTTP/1.0 are spoken here.")
+        if self._twice:
+            raise _Refused(400, "A request has one Host header, and one Transfer-Encoding at most.")
+        if not old and "host" not in fields:
+            raise _Refused(400, "A request needs a Host header.")  # RFC 9112, 3.2
+        if "transfer-encoding" in fields:
+            if old or fields["transfer-encoding"].lower() != "chunked":
+                raise _Refused(400, "The one transfer-encoding understood here is chunked, in HTTP/1.1.")
+            self._fields = {}  # the trailers', which nobody wants
+
+    def _weigh(self) -> None:
+        """A packet in which a head or some of a body came may hold other things too: it counts by what is known of the
+        head. Chunk sizes and trailers count like a head, until some of the body comes."""
         if self._began_now:
             self._began_now = False
-            self._head_bytes = len(self._url) + sum(len(name) + len(text) for name, text in self._fields.items())
-        else:
-            self._head_bytes += came
-        if self._head_bytes > HEAD_LIMIT:
-            self._refuse(431, f"The head of the request is over {HEAD_LIMIT} bytes.")
+            self._head_bytes = self._known() if self._in_head else 0
+        if self._head_bytes > HEAD_LIMIT and self._parser is not None:
+            self._refuse(431, _LONG_HEAD)
+
+    def _known(self) -> int:
+        return len(self._url) + sum(len(name) + len(text) + 4 for name, text in self._fields.items())
 
     def _begin(self, call: Call) -> None:
         self._serving = call
         call.task = self._loop.create_task(self._shared.answer(call))
 
     def _head(self, call: Call, status: int, framing: bytes, headers: Iterable[Header]) -> bytes:
-        if self._shared.closing or self._refusal is not None or (not call.complete and _waits_for_go_ahead(call)):
+        if self._shared.closing or (not call.complete and _waits_for_go_ahead(call)):
             call.keeps = False
         ends = b"\r\n" if call.keeps and not call.old else (_KEEP if call.keeps else _CLOSE) + b"\r\n"
         name = b"x-hermes-request-id: %b\r\n" % call.id.encode()
@@ -297,8 +358,7 @@ class Connection(asyncio.Protocol):
     def _answered(self, call: Call) -> None:
         self._since = self._loop.time()
         if not call.keeps:
-            self._say_refusal()
-            self._transport.close()
+            self._close(sending=not call.complete or self._refusal is not None)
         elif call.complete:
             self._next()
         else:
@@ -306,11 +366,24 @@ class Connection(asyncio.Protocol):
 
     def _next(self) -> None:
         self._serving = None
-        if self._refusal is not None:
-            self._say_refusal()
-            self._transport.close()
+        if self._shared.closing:
+            self._close(sending=False)
         elif self._queue:
-            self._begin(self._queue.popleft())
+            if not self.full:
+                self._begin(self._queue.popleft())
+                self._pace()
+        elif self._refusal is not None:
+            self._say_refusal()
+
+    def _close(self, *, sending: bool) -> None:
+        """After all that was written. ``sending``: it may still send; a closed socket would answer that with a reset,
+        which can take our answer with it (RFC 9112, 9.6). So what it sends is taken, and not looked at."""
+        self._serving = self._parser = None
+        self._queue.clear()
+        if not sending:
+            self._transport.close()
+        elif not self._transport.is_closing():
+            self._transport.write_eof()
             self._pace()
 
     def _pace(self) -> None:
@@ -318,23 +391,29 @@ class Connection(asyncio.Protocol):
         memory."""
         reading = self._reading
         enough = reading is not None and not reading.ended and reading.size > self._most
-        if (bool(self._queue) or enough) != self._paused and not self._transport.is_closing():
+        if (enough or len(self._queue) > _AHEAD) != self._paused and not self._transport.is_closing():
             self._paused = not self._paused
             (self._transport.pause_reading if self._paused else self._transport.resume_reading)()
 
     def _refuse(self, status: int, message: str) -> None:
         """Nothing that comes from here on can be understood. What came before is answered first."""
         self._refusal = (status, message)
-        serving = self._serving
-        if serving is not None and serving is self._reading and not serving.started:
-            serving.ended = True
-            serving.leave()
-            self._serving = serving = None
-        if serving is not None and not serving.ended:
-            serving.keeps = False
+        self._parser = None
+        self._in_head = False
+        broken, self._reading = self._reading, None
+        if broken is not None and broken is not self._serving:
+            self._queue.pop()
+        elif broken is not None and not broken.started:
+            broken.ended = True
+            broken.leave()
+            self._serving = None
+        elif broken is not None:
+            broken.keeps = False  # it has its answer, and gets no second one
+            if broken.ended:
+                self._close(sending=True)
             return
-        self._say_refusal()
-        self._transport.close()
+        if self._serving is None and not self._queue:
+            self._say_refusal()
 
     def _say_refusal(self) -> None:
         if self._refusal is None or self._transport.is_closing():
@@ -343,6 +422,19 @@ class Connection(asyncio.Protocol):
         body = self._shared.refusal(status, message)
         framing = b"%bcontent-length: %d\r\n" % (JSON, len(body))
         self._transport.write(b"".join((_STATUS[status], framing, self._shared.date(), _CLOSE, b"\r\n", body)))
+        self._since = self._loop.time()
+        self._close(sending=True)
+
+
+def _why(error: httptools.HttpParserError) -> tuple[int, str]:
+    """Raises what was raised in a callback, where that is an error of ours."""
+    reason = error.__context__
+    if isinstance(reason, _Refused):
+        status, message = reason.args
+        return status, message
+    if reason is not None:
+        raise reason
+    return 400, f"This is not a valid HTTP/1.1 request: {str(error)[:80]}"
 
 
 def _waits_for_go_ahead(call: Call) -> bool:

@@ -11,6 +11,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+_MOST = 64 * 1024
+"""Bytes that wait for the end of the turn."""
+
 
 class Outbox:
     """One for all connections of one side, on one loop."""
@@ -49,6 +52,8 @@ class LateTransport:
     def write(self, data: bytes) -> None:
         if self._data:
             self._data += data
+            if len(self._data) > _MOST:  # so that who writes much in one turn is told when it is too much
+                self.flush()
         else:
             self._data = data
             self._outbox.add(self)
