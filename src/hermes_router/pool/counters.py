@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -66,6 +67,25 @@ class Rolling:
         entries.append(entry)
         return entry
 
+    def add_all(self, amounts: Sequence[float], moments: Sequence[float]) -> None:
+        """The same as ``add`` for each, without saying where."""
+        entries, span = self.entries, self.span
+        last = entries[-1] if entries else None
+        for amount, now in zip(amounts, moments, strict=True):
+            if now >= self.next:
+                self.roll(now)
+                last = entries[-1] if entries else None
+            self.used += amount
+            grain = self.grain or (STEP if len(entries) > EXACT_ENTRIES else 0.0)
+            at = (now // grain + 1) * grain if grain else now
+            if last is None:
+                self.next = at + span
+            elif last[0] >= at:
+                last[1] += amount
+                continue
+            last = [at, amount]
+            entries.append(last)
+
     def adjust(self, ref: Ref, delta: float) -> None:
         """The amount kept at ``ref`` turned out to be ``delta`` more; nothing where it has left already."""
         if isinstance(ref, list) and ref[0] > -math.inf:
@@ -102,6 +122,8 @@ class Rolling:
         self.next = self.entries[0][0] + self.span if self.entries else math.inf
 
     def clear(self) -> None:
+        for entry in self.entries:
+            entry[0] = -math.inf  # calls that are not over yet find out that they count no more
         self.entries.clear()
         self.used, self.next = 0.0, math.inf
 
@@ -149,6 +171,14 @@ class Calendar:
         if now >= self.resets_at - EDGE:
             self.early += amount
         return self.started
+
+    def add_all(self, amounts: Sequence[float], moments: Sequence[float]) -> None:
+        """The same as ``add`` for each, without saying where."""
+        if max(moments) < min(self.next, self.resets_at - EDGE):
+            self.used += sum(amounts)
+            return
+        for amount, now in zip(amounts, moments, strict=True):
+            self.add(amount, now)
 
     def adjust(self, ref: Ref, delta: float) -> None:
         """The amount kept at ``ref`` turned out to be ``delta`` more; nothing where its period is over."""

@@ -8,6 +8,7 @@ import msgspec
 
 from .calendars import DAY
 from .counters import Calendar, Rolling
+from .counting import catch_up
 from .lanes import Account, Lane, Scope
 from .windows import Gate, Window
 
@@ -38,6 +39,7 @@ class WindowRow(msgspec.Struct, frozen=True, kw_only=True):
 
 def describe(scope: Scope, account: Account, now: float) -> list[WindowRow]:
     """The rows of a scope: its windows that are limited or parked."""
+    catch_up(account)
     calls, tokens = _rate(scope, account, now)
     rows = []
     for window in scope.windows.values():
@@ -117,6 +119,8 @@ def share_left(lane: Lane, now: float) -> float:
         if window.parked_until > now:
             return 0.0
         if window.limit:
+            if now >= window.counter.next:
+                window.counter.roll(now)
             share = min(share, max(0.0, window.limit - window.used - window.held) / window.limit)
     return share
 

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Sequence
 from typing import Any
+
+import msgspec
 
 from . import windowstate
 from .counters import Kind
@@ -23,10 +26,11 @@ RECENT = 4096
 class Scope:
     """Windows that are counted together: those of a model of an account, or those all its models share.
 
-    ``heard`` is when the last answered call was sent.
+    ``heard`` is when the last answered call was sent. ``calls`` and ``tokens`` are sure to fit (``pool/counting.py``);
+    0: look at the windows.
     """
 
-    __slots__ = ("account", "before", "dirty", "heard", "key", "model", "provider", "reset", "windows")
+    __slots__ = ("account", "calls", "dirty", "heard", "key", "model", "provider", "reset", "tokens", "windows")
 
     def __init__(self, provider: str, account: str, model: str) -> None:
         self.provider, self.account, self.model = provider, account, model
@@ -35,6 +39,7 @@ class Scope:
         self.reset: str | None = None
         self.heard = 0.0
         self.dirty = False
+        self.calls = self.tokens = 0.0
 
 
 class Lane:
@@ -53,6 +58,7 @@ class Lane:
         "gates",
         "model",
         "own",
+        "shared",
         "windows",
     )
 
@@ -60,6 +66,7 @@ class Lane:
         self.account = account
         self.model = model
         self.own = Scope(account.provider, account.name, model)
+        self.shared = account.shared
         self.failed_calls_count = False
         self.call_tokens = 1500.0
         self.failed: deque[tuple[float, Lease]] = deque(maxlen=64)
@@ -76,25 +83,29 @@ class Lane:
         self.windows = tuple(windows)
 
 
-class Lease:
-    """A hold on quota for one call. ``tokens`` is the estimate until ``settle`` puts the real usage in its place."""
+class Lease(msgspec.Struct, eq=False):
+    """A hold on quota for one call. ``tokens`` is the estimate until ``settle`` puts the real usage in its place.
 
-    __slots__ = ("answered", "lane", "refs", "sent", "tokens", "void", "windows")
+    ``windows`` are those that count it, ``refs`` where each does. ``told``: they and the gates know that it is held.
+    """
 
-    def __init__(self, lane: Lane, tokens: int, sent: float) -> None:
-        self.lane = lane
-        self.tokens = tokens
-        self.sent = sent
-        self.answered = math.inf
-        self.void = False
-        self.windows = lane.counted
-        self.refs: list[Any] = []
+    lane: Lane
+    tokens: int
+    sent: float
+    windows: tuple[Window, ...]
+    told: bool = False
+    answered: float = math.inf
+    void: bool = False
+    refs: Sequence[Any] = ()
 
 
 class Account:
-    """All lanes of one account, and what they share. ``recent`` holds its last answered calls, oldest first."""
+    """All lanes of one account, and what they share. ``recent`` holds its last answered calls, oldest first.
 
-    __slots__ = ("lanes", "name", "open", "provider", "recent", "shared")
+    ``taken`` and ``answered`` are calls that the windows have not been told of yet, see ``pool/counting.py``.
+    """
+
+    __slots__ = ("answered", "lanes", "name", "open", "provider", "recent", "shared", "taken")
 
     def __init__(self, provider: str, name: str) -> None:
         self.provider, self.name = provider, name
@@ -102,6 +113,8 @@ class Account:
         self.lanes: dict[str, Lane] = {}
         self.open: dict[Lease, None] = {}
         self.recent: deque[Lease] = deque(maxlen=RECENT)
+        self.taken: list[Lease] = []
+        self.answered: list[Lease] = []
 
 
 def window_of(scope: Scope, account: Account, kind: Kind) -> Window:

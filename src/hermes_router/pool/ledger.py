@@ -18,15 +18,13 @@ from ..storage.base import Row
 from ..wires.limits import Reading
 from . import learning, windowstate
 from .counters import Kind
+from .counting import COUNTED_WITHIN, catch_up, vouch
 from .forecast import WindowRow, calls_left, cost_of_a_call, describe, share_left
 from .lanes import KINDS, Account, Lane, Lease, Scope, window_of
 
-__all__ = ["Free", "Lane", "Lease", "Ledger", "WindowRow"]
+__all__ = ["COUNTED_WITHIN", "Free", "Lane", "Lease", "Ledger", "WindowRow"]
 
 ROW = "quota"
-COUNTED_WITHIN = 2.0
-"""Seconds after sending by which a provider's gate has counted a call, however long its answer takes."""
-_MINUTES = ("rpm", "tpm")
 SLEW = 2.0
 """A clock put back by less than this stands still until it has caught up; by more, it was set."""
 JUST_NOW = 5.0
@@ -76,6 +74,7 @@ class Ledger:
         lane = owner.lanes.get(model)
         if lane is None:
             lane = owner.lanes[model] = Lane(owner, model)
+        self._look_again(lane)
         lane.failed_calls_count = failed_calls_count
         self._declare(lane.own, owner, limits, reset, ("rpm", "rpd"))
         self._declare(owner.shared, owner, pool_limits or Limits(), reset, ())
@@ -105,6 +104,7 @@ class Ledger:
         """When a call of ``tokens`` may go, and which window says so."""
         if now < self._now:
             now = self._put_back(now)
+        catch_up(lane.account)
         worst, name = now, ""
         for window in lane.windows:
             at = window.free_at(tokens if window.tokens else 1, now)
@@ -118,27 +118,47 @@ class Ledger:
             now = self._put_back(now)
         else:
             self._now = now
-        windows = lane.windows
-        for window in windows:
-            # free_at() only where it may say no: this is asked of every window for every request
+        own, shared, account = lane.own, lane.shared, lane.account
+        if own.calls >= 1 and shared.calls >= 1 and own.tokens >= tokens and shared.tokens >= tokens:
+            own.calls -= 1
+            shared.calls -= 1
+            own.tokens -= tokens
+            shared.tokens -= tokens
+            lease = Lease(lane, tokens, now, lane.counted)
+            account.taken.append(lease)
+        else:
+            catch_up(account)
+            if not self._fits(lane, tokens, now):
+                return None
+            lease = Lease(lane, tokens, now, lane.counted, told=True)
+            self._hold(lease, now)
+        account.open[lease] = None
+        self._fresh += 1
+        if not own.dirty or not shared.dirty:
+            self._touch(lane)
+        return lease
+
+    def _fits(self, lane: Lane, tokens: int, now: float) -> bool:
+        for window in lane.windows:
+            # free_at() only where it may say no: this is asked of every window
             amount = tokens if window.tokens else 1
             counter = window.counter
             full = window.limit and counter.used + window.held + amount > window.limit
             if (full or window.parked_until or now >= counter.next) and window.free_at(amount, now) > now:
-                return None
-        lease = Lease(lane, tokens, now)
-        for window in windows:
+                return False
+        return True
+
+    def _hold(self, lease: Lease, now: float) -> None:
+        lane, tokens = lease.lane, lease.tokens
+        for window in lane.windows:
             amount = tokens if window.tokens else 1
             if window.guess and window.used + window.held + amount > window.limit:
                 learning.probe(window, lease, now)
             if window.parked_until:
                 window.scout = now
             window.held += amount
-        account = lane.account
-        account.open[lease] = None
-        self._fresh += 1
-        self._touch(lane)
-        return lease
+        vouch(lane.own)
+        vouch(lane.shared)
 
     # ── what became of it ──
     def admitted(self, lease: Lease, now: float) -> None:
@@ -151,49 +171,48 @@ class Ledger:
         else:
             self._now = now
         lease.answered = now
-        tokens, refs = lease.tokens, lease.refs
-        counted = min(now, lease.sent + COUNTED_WITHIN)
-        for window in lease.windows:
-            amount = tokens if window.tokens else 1
-            window.held -= amount
-            refs.append(window.counter.add(amount, counted if window.kind in _MINUTES else now))
-            if window.parked_until:
-                window.answered(lease.sent)
-            if window.tally is not None:
-                window.tally.admitted(lease.sent)
-            if window.probing is lease:
-                learning.probed(window, now)
         lane = lease.lane
-        account = lane.account
+        own, shared, account = lane.own, lane.shared, lane.account
+        account.answered.append(lease)
         account.recent.append(lease)
-        sent = lease.sent
-        lane.own.heard = max(lane.own.heard, sent)
-        account.shared.heard = max(account.shared.heard, sent)
-        self._touch(lane)
+        if not own.dirty or not shared.dirty:
+            self._touch(lane)
 
     def settle(self, lease: Lease, tokens: int | None, now: float) -> None:
         """It is over: ``tokens`` were really used (None: the estimate stands)."""
-        if lease.lane.account.open.pop(lease, lease) is lease:
+        lane = lease.lane
+        own, shared, account = lane.own, lane.shared, lane.account
+        if lease not in account.open:
             return
         if lease.answered == math.inf:
             self.admitted(lease, now)
-        lane = lease.lane
+        if lease.told:
+            catch_up(account)  # the windows know it by its estimate: counted first, then put right
+            for gate in lane.gates:
+                gate.held -= 1
         if tokens is not None:
-            if tokens != lease.tokens:
-                self._correct(lease, tokens)
+            more = tokens - lease.tokens
+            if more > 0:
+                own.tokens -= more
+                shared.tokens -= more
+            if lease.told and more:
+                self._correct(lease, more)
+            lease.tokens = tokens
             lane.call_tokens += 0.05 * (tokens - lane.call_tokens)
-        for gate in lane.gates:
-            gate.held -= 1
-        self._touch(lane)
+        del account.open[lease]
+        if not own.dirty or not shared.dirty:
+            self._touch(lane)
 
     def release(self, lease: Lease, now: float, *, counted: bool | None = None) -> None:
         """It failed. ``counted``: the provider counts the call all the same (None: by its rule for failed calls).
 
         A call that failed before any answer counts no tokens; one that broke off later keeps its estimate.
         """
-        lane = lease.lane
-        if lease.lane.account.open.pop(lease, lease) is lease:
+        lane, account = lease.lane, lease.lane.account
+        if lease not in account.open:
             return
+        catch_up(account)
+        del account.open[lease]
         keep = lane.failed_calls_count if counted is None else counted
         if lease.answered == math.inf:
             lane.failed.append((now, lease))
@@ -204,7 +223,7 @@ class Ledger:
                 for window in lease.windows:
                     if window.tally is not None:
                         window.tally.admitted(lease.sent)
-                lane.account.recent.append(lease)
+                account.recent.append(lease)
         elif not keep:
             lease.void = True
             for window, ref in zip(lease.windows, lease.refs, strict=True):
@@ -218,12 +237,10 @@ class Ledger:
             window.held -= lease.tokens if window.tokens else 1
         lease.tokens = 0
 
-    def _correct(self, lease: Lease, tokens: int) -> None:
-        delta = tokens - lease.tokens
-        lease.tokens = tokens
+    def _correct(self, lease: Lease, more: int) -> None:
         for window, ref in zip(lease.windows, lease.refs, strict=True):
             if window.tokens:
-                window.counter.adjust(ref, delta)
+                window.counter.adjust(ref, more)
 
     # ── learning ──
     def observe(self, lane: Lane, readings: Sequence[Reading], now: float, *, lease: Lease | None = None) -> None:
@@ -231,6 +248,7 @@ class Ledger:
         if not readings:
             return
         now = self._clock(now)
+        self._look_again(lane)
         recent = lane.account.recent
         if lease is None and recent and recent[-1].lane is lane and recent[-1].answered == now:
             lease = recent[-1]
@@ -257,6 +275,7 @@ class Ledger:
         and before anything else may take a lease.
         """
         now = self._clock(now)
+        self._look_again(lane)
         if lease is None:
             lease = self._just_failed(lane, now)
         refusal = learning.Refusal(
@@ -283,15 +302,20 @@ class Ledger:
     def scarcity(self, lane: Lane, now: float) -> float:
         """Expected cost of one call, 0 (unlimited, or would lapse unused) to 1 (the last ones)."""
         now = self._clock(now)
+        catch_up(lane.account)
         return cost_of_a_call(lane, self._rate(now), now)
 
     def share_left(self, lane: Lane, now: float) -> float:
         """The smallest share of a known limit that is left, 0..1; 1 where no limit is known."""
-        return share_left(lane, self._clock(now))
+        now = self._clock(now)
+        catch_up(lane.account)
+        return share_left(lane, now)
 
     def calls_left(self, lane: Lane, now: float) -> float:
         """Calls that the day's and month's windows still allow; infinity where nothing is known to limit them."""
-        return calls_left(lane, self._clock(now))
+        now = self._clock(now)
+        catch_up(lane.account)
+        return calls_left(lane, now)
 
     @property
     def open_leases(self) -> int:
@@ -310,6 +334,7 @@ class Ledger:
 
     def reset(self, provider: str | None = None) -> None:
         """Forget what was spent and learned, of one provider or all. Open leases stay held."""
+        self._look_at_all_again()
         for scope in self._scopes():
             if provider is None or scope.provider == provider:
                 scope.heard = 0.0
@@ -340,6 +365,7 @@ class Ledger:
         """Take up kept rows, before or after their lanes are made. A call that was open then counts from ``now``."""
         self._loaded_at = now
         self._stored |= {row.key: row.value for row in rows if row.kind == ROW and isinstance(row.value, dict)}
+        self._look_at_all_again()
         for account in self._accounts.values():
             for lane in account.lanes.values():
                 self._restore(lane.own)
@@ -348,6 +374,7 @@ class Ledger:
                 lane.rebuild()
 
     def _row(self, scope: Scope) -> Row:
+        catch_up(self._accounts[scope.provider, scope.account])
         return Row(ROW, scope.key, windowstate.dump(scope.windows, scope.reset, scope.heard), self._now)
 
     def _restore(self, scope: Scope) -> None:
@@ -361,6 +388,17 @@ class Ledger:
             yield account.shared
             for lane in account.lanes.values():
                 yield lane.own
+
+    def _look_again(self, lane: Lane) -> None:
+        """Its windows, or those it shares, may be about to change for another reason than calls."""
+        catch_up(lane.account)
+        lane.own.calls = lane.shared.calls = 0.0
+
+    def _look_at_all_again(self) -> None:
+        for account in self._accounts.values():
+            catch_up(account)
+        for scope in self._scopes():
+            scope.calls = 0.0
 
     def _touch(self, lane: Lane) -> None:
         if not lane.own.dirty:
@@ -384,6 +422,7 @@ class Ledger:
         by = self._now - now
         if by <= SLEW:
             return self._now
+        self._look_at_all_again()
         self._now = now
         self._demand_at -= by
         for scope in self._scopes():

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from .counting import catch_up
 from .lanes import Lane, Scope
 from .ledger import Ledger
 from .states import DeploymentState
@@ -76,6 +77,7 @@ def _account(lanes: list[Lane], now: float) -> tuple[int, int]:
 
 def _left(scope: Scope, lane: Lane, now: float) -> float:
     left = math.inf
+    catch_up(lane.account)
     for kind, window in scope.windows.items():
         if kind not in _LONG:
             continue

@@ -18,6 +18,8 @@ Source = Literal["declared", "headers", "refusal", "learned"]
 
 WARY = -1.0
 """``Window.parked_until`` after a park: one call, then the others when it was not refused."""
+MINUTES: tuple[Kind, ...] = ("rpm", "tpm")
+"""Windows that date a call from when the provider counted it; the others from its answer."""
 PATIENCE = 2.0
 """Seconds after which that call counts as not refused."""
 
