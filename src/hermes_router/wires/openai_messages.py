@@ -6,7 +6,7 @@ in a tool's answer follow in a user message of their own. Earlier thinking goes 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ..core.errors import BadRequest
@@ -30,6 +30,8 @@ from .quirks import tool_id
 Table = dict[str, Any]
 
 _BREAK = "\n\n"
+# An enum's member costs as much to look up as the rest of a short message's way: here they are looked up once.
+_USER, _ASSISTANT, _TOOL = Role.USER, Role.ASSISTANT, Role.TOOL
 _SPOKEN = {Role.USER: "user", Role.ASSISTANT: "assistant"}
 _WORDS = {**_SPOKEN, Role.SYSTEM: "system", Role.DEVELOPER: "system"}
 # OpenAI reads system as developer where it matters; providers without the word refuse it.
@@ -71,12 +73,24 @@ def write_messages(request: Request, target: Target) -> list[Table]:
 class _Writer:
     """Writes what is more than one text into ``out``. ``attached``: what tools sent beside text, not yet written."""
 
-    __slots__ = ("_ids", "_instructions", "_names", "_out", "_provider", "_quirks", "_signed", "_words", "attached")
+    __slots__ = (
+        "_ids",
+        "_instructions",
+        "_named",
+        "_names",
+        "_out",
+        "_provider",
+        "_quirks",
+        "_signed",
+        "_words",
+        "attached",
+    )
 
     def __init__(self, target: Target, words: Mapping[Role, str], out: list[Table]) -> None:
         quirks = target.quirks
         self._quirks = quirks
         self._ids = quirks.tool_ids
+        self._named = quirks.message_names in ("all", "tool")
         self._signed = quirks.replay == "thought_signature"
         self._words = words
         self._provider = target.name
@@ -88,16 +102,16 @@ class _Writer:
     def add(self, message: Message) -> None:
         """Write one message."""
         role = message.role
-        if role is Role.TOOL:
+        if role is _TOOL:
             for part in message.parts:
                 if type(part) is ToolResult:
                     self._result(part)
             return
         if self.attached:
             self.attach()
-        if role is Role.USER:
+        if role is _USER:
             self._user(message)
-        elif role is Role.ASSISTANT:
+        elif role is _ASSISTANT:
             self._assistant(message)
         else:
             self._system(message)
@@ -116,7 +130,7 @@ class _Writer:
             self.attached = []
 
     def _system(self, message: Message) -> None:
-        text = _BREAK.join(_texts(message.parts))
+        text = _joined([part.text for part in message.parts if type(part) is Text])
         if not text:
             return
         word = self._words.get(message.role)
@@ -177,15 +191,18 @@ class _Writer:
 
     def _assistant(self, message: Message) -> None:
         own = message.origin is not None and message.origin.partition("/")[0] == self._provider
+        texts: list[str] = []
         calls: list[Table] = []
         thoughts: list[Reasoning] = []
         for part in message.parts:
             if type(part) is ToolCall:
-                calls.append(self._call(part, own, first=not calls))
+                calls.append(self._call(part, own, not calls))
+            elif type(part) is Text or type(part) is Refusal:
+                texts.append(part.text)
             elif own and type(part) is Reasoning:
                 thoughts.append(part)
+        text = _joined(texts)
         table: Table = {"role": "assistant"}
-        text = _BREAK.join(_texts(message.parts))
         replayed = bool(thoughts) and self._replay(thoughts, table, text)
         if text and "content" not in table:
             table["content"] = text
@@ -200,7 +217,7 @@ class _Writer:
             table.setdefault("content", "")
         self._say(table, message)
 
-    def _call(self, call: ToolCall, own: bool, *, first: bool) -> Table:
+    def _call(self, call: ToolCall, own: bool, first: bool) -> Table:
         self._names[call.id] = call.name
         table: Table = {
             "id": tool_id(call.id, self._ids) if self._ids else call.id,
@@ -244,7 +261,7 @@ class _Writer:
         if result.is_error and not text.lower().startswith("error"):
             text = f"Error: {text}"
         table: Table = {"role": "tool", "tool_call_id": short, "content": text}
-        if self._quirks.message_names in ("all", "tool") and (name := self._tool_name(result)):
+        if self._named and (name := self._tool_name(result)):
             table["name"] = name
         self._out.append(table)
 
@@ -262,8 +279,9 @@ class _Writer:
         return result.name or self._names.get(result.id, "")
 
 
-def _texts(parts: Sequence[Part]) -> list[str]:
-    return [part.text for part in parts if (type(part) is Text or type(part) is Refusal) and part.text]
+def _joined(texts: list[str]) -> str:
+    """Those that say something, apart from one another."""
+    return texts[0] if len(texts) == 1 else _BREAK.join([text for text in texts if text])
 
 
 def _text_part(text: str) -> Table:
