@@ -72,18 +72,17 @@ class Answer(msgspec.Struct):
         return "".join(part.text for part in self.parts if isinstance(part, ReasoningPart))
 
 
-_SLOTS: dict[type, str] = {Start: "start", Usage: "usage", Finish: "finish"}
-"""Events that are kept as they are, and where."""
-
-
 def fold(event: Event, answer: Answer) -> Answer:
     """Add one event to the answer (changed in place and returned)."""
-    if (slot := _SLOTS.get(type(event))) is not None:
-        setattr(answer, slot, event)
-        return answer
     match event:
         case TextDelta():
             _text(event, answer)
+        case Start():
+            answer.start = event
+        case Usage():
+            answer.usage = event
+        case Finish():
+            answer.finish = event
         case ReasoningDelta():
             _reasoning(event, answer)
         case ToolCallStart():
@@ -116,13 +115,17 @@ def fold_all(events: Iterable[Event]) -> Answer:
 
 
 def _text(event: TextDelta, answer: Answer) -> None:
-    last = answer.parts[-1] if answer.parts else None
-    if isinstance(last, TextPart) and last.citations is None:
-        last.text += event.text
-    elif event.text:
-        answer.parts.append(TextPart(event.text))
+    _say(event.text, answer)
     if event.logprobs:
         answer.logprobs = (answer.logprobs or []) + event.logprobs
+
+
+def _say(text: str, answer: Answer) -> None:
+    last = answer.parts[-1] if answer.parts else None
+    if type(last) is TextPart and last.citations is None:
+        last.text += text
+    elif text:
+        answer.parts.append(TextPart(text))
 
 
 def _reasoning(event: ReasoningDelta, answer: Answer) -> None:
@@ -141,6 +144,10 @@ def _reasoning(event: ReasoningDelta, answer: Answer) -> None:
         last.details = (last.details or []) + event.details
 
 
+_NO_PARTS = frozenset({Start, Usage, Finish})
+"""Text before and after them is one run."""
+
+
 class Folder:
     """Folds a stream as it passes; runs of text are joined once, at their end."""
 
@@ -154,9 +161,10 @@ class Folder:
         for event in events:
             if type(event) is TextDelta and event.logprobs is None:
                 self._text.append(event.text)
-            else:
+                continue
+            if type(event) not in _NO_PARTS:
                 self._flush()
-                fold(event, self._answer)
+            fold(event, self._answer)
 
     def answer(self) -> Answer:
         """The answer so far; more may be added."""
@@ -165,5 +173,5 @@ class Folder:
 
     def _flush(self) -> None:
         if self._text:
-            fold(TextDelta("".join(self._text)), self._answer)
+            _say("".join(self._text), self._answer)
             self._text = []

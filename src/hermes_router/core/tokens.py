@@ -151,7 +151,9 @@ def _weigh(data: bytes, word: float, digit: float, mark: float) -> float:
         part = b"\n".join(data[at * step : at * step + _SLICE] for at in range(_SLICES))
         return _weigh(part, word, digit, mark) * len(data) / len(part)
     classes = data.title().translate(_CLASSES, _UNCOUNTED)
-    digits, marks, lines = classes.count(b"d"), classes.count(b"p"), classes.count(b"n")
+    # digits that weigh what words do are counted with them
+    digits = 0 if digit == word else classes.count(b"d")
+    marks, lines = classes.count(b"p"), classes.count(b"n")
     words = len(classes) - digits - marks - lines
     wide = 0.0
     if not data.isascii():
@@ -260,7 +262,7 @@ def count_apart(request: Request, found: Apart) -> int:
         total += style.format + _json(orjson.dumps(request.response_format.schema), style)
     if request.thinking.enabled:
         total += style.thinking
-    return max(1, round(total))
+    return round(total) if total > 1.0 else 1
 
 
 def count_embedding(request: EmbeddingRequest) -> int:

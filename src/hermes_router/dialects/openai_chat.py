@@ -15,7 +15,7 @@ from ..core.fold import Answer
 from ..core.request import Request, ResponseFormat, Sampling, Thinking
 from .base import Served, StreamWriter
 from .kept_tools import ToolShelf
-from .openai_messages import in_call_order, read_messages
+from .openai_messages import read_messages
 from .openai_tools import read_choice, read_tools
 from .openai_usual import Usual, usual, usual_messages
 from .openai_writer import ChatStream, answer_body, error_body
@@ -128,7 +128,7 @@ def _usual_request(body: Usual, shelf: ToolShelf) -> Request:
     return Request(
         dialect=OpenAIChat.name,
         model=body.model,
-        messages=tuple(in_call_order(messages)),
+        messages=tuple(messages),
         tools=tools,
         tool_choice=tool_choice,
         parallel_tools=body.parallel_tool_calls if tools else None,

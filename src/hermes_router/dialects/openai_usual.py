@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from ..core.request import Message, Role, Text, ToolCall, ToolResult
+from .openai_messages import in_call_order
 from .reading import Unusual
 
 _INT64 = 2**63 - 1
@@ -104,12 +105,14 @@ def usual(body: bytes) -> Usual:
 
 
 def usual_messages(said: list[Said]) -> list[Message]:
-    """The messages as they came, tool results not yet in the order of their calls. Raises Unusual."""
+    """The conversation, tool results in the order of their calls. Raises Unusual."""
     messages: list[Message] = []
+    results = 0
     for one in said:
         role, content = one.role, one.content
         if role is _TOOL:
             message = _result(one)
+            results += 1
         elif one.tool_calls and role is _ASSISTANT:
             message = Message(role=role, parts=_calls(content, one.tool_calls), name=one.name)
         elif type(content) is str:
@@ -119,7 +122,7 @@ def usual_messages(said: list[Said]) -> list[Message]:
         else:
             raise Unusual
         messages.append(message)
-    return messages
+    return in_call_order(messages) if results > 1 else messages
 
 
 def _pieces(content: str | list[Piece]) -> tuple[Text, ...]:

@@ -7,6 +7,7 @@ of a turn without calls, and put back when the conversation comes round.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -15,6 +16,10 @@ from ..core.fold import Answer, CallPart, ReasoningPart, TextPart
 from ..core.request import Message, Part, Reasoning, Request, Role, Text, ToolCall
 
 _KEPT = 8192
+_ASSISTANT = Role.ASSISTANT
+
+Key = str | tuple[int, int]
+"""The id of a tool call; or of a text its hash and length."""
 
 
 class Turn(msgspec.Struct, frozen=True):
@@ -30,13 +35,13 @@ class Memory:
 
     def __init__(self, kept: int = _KEPT) -> None:
         self._kept = kept
-        self._turns: OrderedDict[str, Turn] = OrderedDict()
+        self._turns: OrderedDict[Key, Turn] = OrderedDict()
 
     def remember(self, origin: str, answer: Answer) -> None:
         """Keep what this answer, by ``origin`` (provider/model), will need when it comes back."""
         parts = answer.parts
         if len(parts) == 1 and type(parts[0]) is TextPart:
-            self._keep(_text_key([parts[0].text]), Turn(origin))
+            self._keep(_text_key(parts[0].text), Turn(origin))
             return
         turn = Turn(
             origin,
@@ -44,9 +49,9 @@ class Memory:
             {part.id: part.opaque for part in parts if isinstance(part, CallPart) and part.opaque},
         )
         calls = [part.id for part in parts if isinstance(part, CallPart)]
-        self._keep(calls or _text_key(part.text for part in parts if isinstance(part, TextPart)), turn)
+        self._keep(calls or _text_key(answer.text), turn)
 
-    def _keep(self, keys: list[str], turn: Turn) -> None:
+    def _keep(self, keys: Sequence[Key], turn: Turn) -> None:
         for key in keys:
             self._turns[key] = turn
             self._turns.move_to_end(key)
@@ -55,28 +60,35 @@ class Memory:
 
     def restore(self, request: Request) -> Request:
         """The request with what its assistant turns lost on the way; the same object where nothing is known."""
-        if not self._turns or not any(message.role is Role.ASSISTANT for message in request.messages):
+        if not self._turns:
             return request
-        messages = tuple(
-            self._message(message) if message.role is Role.ASSISTANT else message for message in request.messages
-        )
-        if messages == request.messages:
-            return request
-        return msgspec.structs.replace(request, messages=messages)
-
-    def _message(self, message: Message) -> Message:
-        turn = self._find(message)
-        if turn is None:
-            return message
-        parts = tuple(_with_opaque(part, turn) for part in message.parts)
-        if turn.reasoning and not any(isinstance(part, Reasoning) for part in parts):
-            parts = (*turn.reasoning, *parts)
-        return msgspec.structs.replace(message, parts=parts, origin=turn.origin)
+        restored: list[Message] | None = None
+        for at, message in enumerate(request.messages):
+            if message.role is _ASSISTANT and (turn := self._find(message)) is not None:
+                if restored is None:
+                    restored = list(request.messages)
+                restored[at] = _told(message, turn)
+        return request if restored is None else msgspec.structs.replace(request, messages=tuple(restored))
 
     def _find(self, message: Message) -> Turn | None:
-        calls = [part.id for part in message.parts if isinstance(part, ToolCall)]
-        keys = calls or _text_key(part.text for part in message.parts if isinstance(part, Text))
-        return next((self._turns[key] for key in keys if key in self._turns), None)
+        parts = message.parts
+        if len(parts) == 1 and type(parts[0]) is Text:
+            keys: Sequence[Key] = _text_key(parts[0].text)
+        else:
+            calls = [part.id for part in parts if type(part) is ToolCall]
+            keys = calls or _text_key("".join([part.text for part in parts if type(part) is Text]))
+        for key in keys:
+            if (turn := self._turns.get(key)) is not None:
+                return turn
+        return None
+
+
+def _told(message: Message, turn: Turn) -> Message:
+    """The message with what its turn had besides."""
+    parts = tuple(_with_opaque(part, turn) for part in message.parts)
+    if turn.reasoning and not any(isinstance(part, Reasoning) for part in parts):
+        parts = (*turn.reasoning, *parts)
+    return msgspec.structs.replace(message, parts=parts, origin=turn.origin)
 
 
 def _with_opaque(part: Part, turn: Turn) -> Part:
@@ -89,6 +101,6 @@ def _reasoning(part: ReasoningPart) -> Reasoning:
     return Reasoning(text=part.text, signature=part.signature, redacted=part.redacted, details=part.details)
 
 
-def _text_key(texts: Any) -> list[str]:
-    text = "".join(texts).strip()
-    return [f"text {hash(text)} {len(text)}"] if text else []
+def _text_key(text: str) -> tuple[Key, ...]:
+    text = text.strip()
+    return ((hash(text), len(text)),) if text else ()

@@ -75,7 +75,7 @@ class Planner:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._scarcity = Lately(pool.ledger)
-        self._orders: dict[tuple[int, str, int, int], _Order] = {}
+        self._orders: dict[tuple[int, str, int, int, int], _Order] = {}
 
     def plan(self, roster: Roster, needs: Needs, selection: Selection, now: float) -> Plan:
         """Raises CannotServe where nobody configured has what is needed, Exhausted where nobody is configured."""
@@ -85,11 +85,9 @@ class Planner:
         raise refusal(roster, order.groups, needs, selection)
 
     def _order(self, roster: Roster, needs: Needs, selection: Selection, now: float) -> _Order:
-        output = needs.output.bit_length()
-        abilities = needs.abilities | needs.soft
-        key = (id(roster), selection.key, abilities << 8 | needs.tier << 5 | output, output)
+        key = (id(roster), selection.key, needs.abilities | needs.soft, needs.tier, needs.output.bit_length())
         kept = self._orders.get(key)
-        if kept is not None and self._holds(kept, len(roster.chat), now):
+        if kept is not None and self._holds(kept, roster, now):
             return kept
         groups = order(roster.chat, needs, selection, self._scarcity, now)
         if len(self._orders) >= _KEEP_ORDERS:
@@ -97,23 +95,25 @@ class Planner:
         fresh = self._orders[key] = _Order(now, self._pool.version, groups, _known(groups), _floor(groups))
         return fresh
 
-    def _holds(self, kept: _Order, size: int, now: float) -> bool:
-        age = now - kept.at
-        if size < _MANY:
-            return kept.version == self._pool.version and 0 <= age < _KEEP_SECONDS
-        return 0 <= age < (_KEEP_SECONDS * size / _MANY if kept.version == self._pool.version else 0.02 * size / _MANY)
+    def _holds(self, kept: _Order, roster: Roster, now: float) -> bool:
+        age, same = now - kept.at, kept.version == self._pool.version
+        if same and 0 <= age < _KEEP_SECONDS:
+            return True
+        size = len(roster.chat)
+        return size >= _MANY and 0 <= age < (_KEEP_SECONDS if same else 0.02) * size / _MANY
 
 
 def fits(state: DeploymentState, needs: Needs) -> bool:
     """Whether the request is small enough for it."""
     limit = state.largest_input()
-    if limit and _size(needs) > limit:
+    if limit and needs.input + _ROOM_TO_ANSWER > limit and _size(needs) > limit:  # the first is seldom so, and cheap
         return False
     return not state.skip_over or needs.input <= state.skip_over
 
 
 def _size(needs: Needs) -> int:
-    return needs.input + min(needs.output or _ROOM_TO_ANSWER, _ROOM_TO_ANSWER)
+    output = needs.output
+    return needs.input + (output if 0 < output < _ROOM_TO_ANSWER else _ROOM_TO_ANSWER)
 
 
 def _that_fit(order: _Order, needs: Needs) -> tuple[Group, ...]:

@@ -33,9 +33,10 @@ def select(model: str, world: World, *, pin: bool, profile: str | None = None) -
     if alias is not None:
         then_pool = bool(alias) and alias[-1] == "*"
         return Selection(key=f"alias {model}", names=alias[:-1] if then_pool else alias, then_pool=then_pool)
-    base, colon, wanted = model.partition(":")
-    if colon and base == world.settings.router_model_id:
-        return _profile(wanted, world)
+    if ":" in model:
+        base, _, wanted = model.partition(":")
+        if base == world.settings.router_model_id:
+            return _profile(wanted, world)
     if profile:
         return _profile(profile, world)
     if pin and "/" in model:
