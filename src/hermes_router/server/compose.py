@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -41,10 +42,10 @@ class ByScheme:
         self._makers = makers
         self._made: dict[str, Transport] = {}
 
-    async def send(self, request: HttpRequest) -> HttpResponse:
+    def send(self, request: HttpRequest) -> Coroutine[Any, Any, HttpResponse]:
         scheme = request.url.partition(":")[0]
         transport = self._made.get(scheme) or self._make(scheme)
-        return await transport.send(request)
+        return transport.send(request)
 
     async def aclose(self) -> None:
         for transport in set(self._made.values()):

@@ -36,7 +36,7 @@ from ..core.request import (
     ToolMode,
     ToolResult,
 )
-from ..transport.base import HttpRequest
+from ..transport.base import FixedHeaders, HttpRequest
 from .anthropic_reader import MessageReader
 from .anthropic_thinking import choose_thinking
 from .base import Reader, Target
@@ -81,18 +81,18 @@ class AnthropicWire:
 
 
 def _headers(request: Request, target: Target) -> dict[str, str]:
-    headers = {
-        "content-type": "application/json",
-        "accept": "text/event-stream" if request.stream else "application/json",
-        "anthropic-version": _VERSION,
-    }
-    headers.update((name.lower(), value) for name, value in target.headers.items())
-    headers |= _key(target)
-    betas = _own_extra(request).get("anthropic_beta")
-    if betas:
-        said = headers.get("anthropic-beta", "").split(",")
-        headers["anthropic-beta"] = ",".join(dict.fromkeys(word.strip() for word in (*said, *betas) if word.strip()))
-    return headers
+    accept = "text/event-stream" if request.stream else "application/json"
+    usual: FixedHeaders | None = target.kept.get(accept)
+    if usual is None:
+        own = {name.lower(): value for name, value in target.headers.items()}
+        api = {"content-type": "application/json", "accept": accept, "anthropic-version": _VERSION}
+        usual = target.kept[accept] = FixedHeaders(api | own | _key(target))
+    betas = request.extra.get("anthropic_beta") if request.dialect == "anthropic" else None
+    if not betas:
+        return usual
+    said = usual.get("anthropic-beta", "").split(",")
+    both = ",".join(dict.fromkeys(word.strip() for word in (*said, *betas) if word.strip()))
+    return {**usual, "anthropic-beta": both}
 
 
 def _key(target: Target) -> dict[str, str]:
