@@ -146,6 +146,17 @@ def test_an_anthropic_callers_own_fields_and_betas_travel_along():
     assert "anthropic_beta" not in body
 
 
+def test_one_requests_betas_are_not_sent_with_the_next():
+    to = Target(name="a", provider=PROVIDER, model=ModelSpec(id="m"), quirks=Quirks(), base_url="x", secret="k-test-1")
+    asked = {"anthropic_beta": ["b-1"]}
+    requests = [
+        Request(dialect="anthropic", model="any", messages=(user(Text(text="Hi")),), extra=extra)
+        for extra in ({}, asked, {})
+    ]
+    sent = [AnthropicWire().chat(request, to, max_output=9).headers.get("anthropic-beta") for request in requests]
+    assert sent == [None, "b-1", None]
+
+
 def test_another_dialects_own_fields_stay_behind():
     assert "store" not in body_of(dialect="openai", extra={"store": True})
 

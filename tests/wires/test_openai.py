@@ -2,12 +2,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import orjson
 import pytest
 
 from hermes_router.catalogue.load import load_builtin
-from hermes_router.catalogue.schema import Auth, ModelSpec, ProviderSpec, Quirks
+from hermes_router.catalogue.schema import Auth, EmbedSpec, ModelSpec, ProviderSpec, Quirks
 from hermes_router.core.request import (
+    EmbeddingRequest,
     Message,
     Request,
     ResponseFormat,
@@ -89,6 +91,31 @@ def test_a_provider_may_have_its_own_path_and_headers():
     assert sent.url == "https://api.example/v1/chat"
     assert sent.headers["api-key"] == "k-test-1"
     assert sent.headers["x-title"] == "t"
+
+
+def test_headers_of_one_target_are_one_object_for_each_kind_of_answer():
+    to = target(secret="k-test-1")
+    whole, streamed = send(ask(), to).headers, send(ask(stream=True), to).headers
+    assert send(ask(user="u"), to).headers is whole
+    assert send(ask(stream=True), to).headers is streamed
+    assert (whole["accept"], streamed["accept"]) == ("application/json", "text/event-stream")
+
+
+def test_a_target_made_of_another_keeps_nothing_of_it():
+    one = target(secret="k-test-1")
+    send(ask(), one)
+    other = msgspec.structs.replace(one, base_url="https://other.example", secret="k-test-2")
+    sent = send(ask(), other)
+    assert (sent.url, sent.headers["authorization"]) == ("https://other.example/chat/completions", "Bearer k-test-2")
+
+
+def test_chat_and_embeddings_of_one_target_keep_their_own_addresses():
+    to = target(embed=EmbedSpec(id="e"))
+    embedding = EmbeddingRequest(dialect="openai", model="any", inputs=("hi",))
+    urls = [send(ask(), to).url, OpenAIWire().embed(embedding, to).url, send(ask(), to).url]
+    assert urls == [
+        f"https://api.example/v1{path}" for path in ("/chat/completions", "/embeddings", "/chat/completions")
+    ]
 
 
 def test_a_keyless_provider_gets_no_key():

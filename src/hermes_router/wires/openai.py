@@ -109,7 +109,10 @@ def write_chat(request: Request, target: Target, max_output: int | None) -> Tabl
     if request.extra:
         body |= _extra(request, body)
     body |= thinking
-    if quirks.allow is not None or quirks.drop or quirks.rename:
+    shaped = quirks.allow is not None or quirks.drop or quirks.rename
+    if not (shaped or request.extra or quirks.body or quirks.force):
+        return body
+    if shaped:
         kept = _OWN | _MAX_TOKENS | (thinking.keys() if quirks.thinking or quirks.effort else frozenset())
         body = shape_fields(body, quirks, kept)
     return add_fields(body, quirks)
