@@ -21,6 +21,7 @@ from hermes_router.storage.base import StateStore
 from hermes_router.storage.memory import MemoryStore
 from hermes_router.telemetry.database import Database
 from hermes_router.transport.base import HttpRequest, Transport
+from hermes_router.transport.pulled import Pulled
 
 from .configured import load_from
 from .pipe import Pipe
@@ -183,26 +184,24 @@ class GatedTransport:
         self.gate.set()
 
 
-class GatedResponse:
+class GatedResponse(Pulled):
     """Whole, or in frames with the gate before the second."""
 
     def __init__(self, transport: GatedTransport, status: int, whole: bytes, frames: list[bytes]) -> None:
+        super().__init__(self._told())
         self.status = status
         self.headers: Mapping[str, str] = {"content-type": "text/event-stream" if frames else "application/json"}
         self._transport = transport
         self._whole = whole
         self._frames = frames
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def _told(self) -> AsyncIterator[bytes]:
         if self._whole:
             yield self._whole
         for at, frame in enumerate(self._frames):
             if at == 1:
                 await self._transport.gate.wait()
             yield frame
-
-    async def aclose(self) -> None:
-        return None
 
 
 def _frames(body: Mapping[str, Any]) -> list[bytes]:

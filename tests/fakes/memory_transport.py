@@ -15,6 +15,7 @@ import msgspec
 import orjson
 
 from hermes_router.transport.base import FailureKind, HttpRequest, TransportError
+from hermes_router.transport.pulled import Pulled
 
 from .upstream import Chunk, frame
 
@@ -94,16 +95,17 @@ class MemoryTransport:
         return None
 
 
-class MemoryResponse:
+class MemoryResponse(Pulled):
     """One answer."""
 
     def __init__(self, asked: Asked, told: Told) -> None:
+        super().__init__(self._told())
         self.status = told.status
         self.headers: Mapping[str, str] = told.headers
         self._asked = asked
         self._steps = told.steps
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def _told(self) -> AsyncIterator[bytes]:
         for step in self._steps:
             if isinstance(step, bytes):
                 yield step
@@ -117,6 +119,7 @@ class MemoryResponse:
     async def aclose(self) -> None:
         if not self._asked.ended and self._asked.closed_at is None:
             self._asked.closed_at = asyncio.get_running_loop().time()
+        await super().aclose()
 
 
 EVENT_STREAM = {"content-type": "text/event-stream"}

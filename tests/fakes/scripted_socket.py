@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
-from hermes_router.transport.base import HttpRequest, HttpResponse, Transport, TransportError
+from hermes_router.transport.base import HttpRequest, HttpResponse, Transport, TransportError, chunks
 
 LIMIT = 10.0
 PROMPT = 1.0  # how soon an upstream must see that nobody listens any more
@@ -127,7 +127,7 @@ def post(url: str, **headers: str) -> HttpRequest:
 
 async def read(response: HttpResponse) -> bytes:
     async with asyncio.timeout(LIMIT):
-        return b"".join([chunk async for chunk in response.chunks()])
+        return b"".join([chunk async for chunk in chunks(response)])
 
 
 async def fetch(transport: Transport, url: str) -> tuple[int, bytes]:

@@ -10,7 +10,7 @@ from hermes_router.catalogue.checks import check_provider
 from hermes_router.catalogue.mistakes import CatalogueError, Origin
 from hermes_router.sandbox.load import load_sandbox
 from hermes_router.sandbox.transport import SandboxTransport
-from hermes_router.transport.base import HttpRequest, TransportError
+from hermes_router.transport.base import HttpRequest, TransportError, chunks
 
 
 class Bench:
@@ -26,7 +26,7 @@ class Bench:
     async def ask(self, provider: str, path: str, body: object) -> tuple[int, Any, dict[str, str]]:
         request = HttpRequest("POST", f"sandbox://{provider}/v1{path}", {}, orjson.dumps(body))
         response = await self.transport.send(request)
-        data = b"".join([chunk async for chunk in response.chunks()])
+        data = b"".join([chunk async for chunk in chunks(response)])
         return response.status, data, dict(response.headers)
 
 
@@ -143,9 +143,9 @@ async def test_an_abandoned_answer_is_cut():
     bench = Bench()
     body = orjson.dumps(chat("fast-1", stream=True))
     response = await bench.transport.send(HttpRequest("POST", "sandbox://sandbox-fast/v1/chat/completions", {}, body))
-    chunks = response.chunks()
-    await anext(chunks)
+    pieces = chunks(response)
+    await anext(pieces)
     await bench.transport.aclose()
     with pytest.raises(TransportError) as caught:
-        await anext(chunks)
+        await anext(pieces)
     assert caught.value.kind == "cut"

@@ -26,6 +26,7 @@ from fakes.scripted_socket import (
     serve,
     until,
 )
+from hermes_router.transport.base import chunks
 from hermes_router.transport.http1 import Http1Transport
 
 BODY = 64 * 1024 * 1024
@@ -246,7 +247,7 @@ async def test_an_upstream_is_paused_while_nobody_reads_and_nothing_is_lost(http
             for _ in range(100):
                 await asyncio.sleep(0)
         assert sent < BODY / 2
-        sizes = [len(chunk) async for chunk in response.chunks()]
+        sizes = [len(chunk) async for chunk in chunks(response)]
     assert sum(sizes) == BODY
     assert max(sizes) <= 1024 * 1024
 

@@ -35,7 +35,15 @@ from fakes.scripted_socket import (
     send,
     serve,
 )
-from hermes_router.transport.base import FailureKind, FixedHeaders, HttpRequest, HttpResponse, Transport, TransportError
+from hermes_router.transport.base import (
+    FailureKind,
+    FixedHeaders,
+    HttpRequest,
+    HttpResponse,
+    Transport,
+    TransportError,
+    chunks,
+)
 from hermes_router.transport.http1 import Http1Transport
 
 KEY = "Bearer sk-secret-key"
@@ -183,7 +191,7 @@ async def test_a_chunk_is_delivered_before_the_next_is_written(transport: Transp
         await peer.send(b"0\r\n\r\n")
 
     async with serve(script) as upstream:
-        async for chunk in (await transport.send(post(upstream.url()))).chunks():
+        async for chunk in chunks(await transport.send(post(upstream.url()))):
             assert type(chunk) is bytes
             received.put_nowait(chunk)
     assert received.empty()
@@ -251,11 +259,11 @@ async def test_a_hundred_streams_progress_together(transport: Transport) -> None
         await peer.send(b"0\r\n\r\n")
 
     async def consume(url: str) -> int:
-        chunks = 0
-        async for _ in (await transport.send(post(url))).chunks():
+        taken = 0
+        async for _ in chunks(await transport.send(post(url))):
             await everybody_has_it.wait()
-            chunks += 1
-        return chunks
+            taken += 1
+        return taken
 
     async with serve(script) as upstream:
         assert await asyncio.gather(*(consume(upstream.url()) for _ in range(count))) == [5] * count
@@ -294,10 +302,10 @@ async def test_a_reset_inside_the_body_is_a_cut(transport: Transport) -> None:
         peer.reset()
 
     async with serve(script) as upstream:
-        chunks = (await transport.send(post(upstream.url()))).chunks()
-        assert await anext(chunks) == b"hi"
+        pieces = chunks(await transport.send(post(upstream.url())))
+        assert await anext(pieces) == b"hi"
         received.set()
-        assert (await failure(anext(chunks))).kind == "cut"
+        assert (await failure(anext(pieces))).kind == "cut"
 
 
 HEAD_FAILURES: dict[str, tuple[FailureKind, bytes]] = {
@@ -487,7 +495,7 @@ async def test_cancelling_the_reader_closes_the_upstream(transport: Transport, a
     started = asyncio.Event()
 
     async def consume(url: str) -> object:
-        async for _ in (await transport.send(post(url))).chunks():
+        async for _ in chunks(await transport.send(post(url))):
             started.set()
         return None
 
@@ -503,7 +511,7 @@ async def test_closing_the_response_closes_the_upstream(transport: Transport, ac
     upstream_script = Streamer(active=active)
     async with serve(upstream_script) as upstream:
         response = await transport.send(post(upstream.url()))
-        await anext(response.chunks())
+        await anext(chunks(response))
         await response.aclose()
         await response.aclose()
         await upstream_script.seen_gone()
@@ -532,7 +540,7 @@ async def test_closing_the_response_from_another_task_cuts_its_reader(transport:
     started = asyncio.Event()
 
     async def consume(response: HttpResponse) -> None:
-        async for _ in response.chunks():
+        async for _ in chunks(response):
             started.set()
 
     async with serve(upstream_script) as upstream:
@@ -548,7 +556,7 @@ async def test_a_cancel_is_not_lost_when_the_response_is_closed_as_well(transpor
     started = asyncio.Event()
 
     async def consume(response: HttpResponse) -> object:
-        async for _ in response.chunks():
+        async for _ in chunks(response):
             started.set()
         return None
 
@@ -563,10 +571,10 @@ async def test_a_cancel_is_not_lost_when_the_response_is_closed_as_well(transpor
 async def test_a_closed_response_does_not_look_finished(transport: Transport) -> None:
     async with serve(Streamer(active=False)) as upstream:
         response = await transport.send(post(upstream.url()))
-        chunks = response.chunks()
-        await anext(chunks)
+        pieces = chunks(response)
+        await anext(pieces)
         await response.aclose()
-        assert (await failure(anext(chunks))).kind == "cut"
+        assert (await failure(anext(pieces))).kind == "cut"
 
 
 async def test_a_finished_response_may_be_closed(transport: Transport) -> None:
@@ -618,11 +626,11 @@ async def test_an_answer_that_comes_after_its_send_was_cancelled_is_closed_at_it
 async def test_closing_the_transport_cuts_open_responses_and_ends_sending(transport: Transport) -> None:
     upstream_script = Streamer(active=False)
     async with serve(upstream_script) as upstream:
-        chunks = (await transport.send(post(upstream.url()))).chunks()
-        await anext(chunks)
+        pieces = chunks(await transport.send(post(upstream.url())))
+        await anext(pieces)
         await transport.aclose()
         await upstream_script.seen_gone()
-        assert (await failure(anext(chunks))).kind == "cut"
+        assert (await failure(anext(pieces))).kind == "cut"
         assert (await failure(transport.send(post(upstream.url())))).kind == "closed"
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import math
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from contextlib import suppress
 
 import msgspec
@@ -26,7 +25,7 @@ from ..core.faults import Fault, Kind, Scope
 from ..core.tokens import count_text
 from ..pool.ledger import Lease, Ledger
 from ..pool.states import DeploymentState
-from ..transport.base import HttpResponse, Transport, TransportError
+from ..transport.base import HttpResponse, Transport, TransportError, arrival
 from ..wires.base import Reader
 from ..wires.classify import classify
 from ..wires.limits import read_limits
@@ -36,7 +35,7 @@ from .screens import Screen, through
 from .watchdog import Overtaken, TookTooLong, Watchdog
 from .work import Work
 
-_OUTPUT = (RefusalDelta, ToolCallStart, ToolCallDelta, Vectors)
+_OUTPUT = frozenset({RefusalDelta, ToolCallStart, ToolCallDelta, Vectors})
 _REFUSAL_BYTES = 65536
 _REFUSAL_SECONDS = 5.0
 _ENDING_SECONDS = 1.0
@@ -48,12 +47,49 @@ _TRANSPORT_FAULTS = {
 }
 
 
-class Attempt:
-    """``start``, then ``read`` until it gives nothing, then ``close``; ``close`` alone abandons it at any time.
+Give = Callable[[list[Event]], bool]
+"""Takes a batch of events; False where the caller reads slowly, and nothing more should be given for now."""
 
-    Faults come back as values: from ``start``, or as a last ``Failed`` event of ``read``. The lease is settled or
-    released exactly once, by ``close``. ``left`` is how many seconds the request still has: no phase outlasts them.
+
+class Attempt:
+    """``start``, then ``read`` or ``flow`` until it gives nothing, then ``close``; ``close`` alone abandons it at any
+    time. ``task`` is the one that awaits them, see ``belongs_to``.
+
+    Faults come back as values: from ``start``, or as a last ``Failed`` event. The lease is settled or released exactly
+    once, by ``close``. ``left`` is how many seconds the request still has: no phase outlasts them. ``in_one_piece``:
+    its first event is its last.
     """
+
+    __slots__ = (
+        "_admitted",
+        "_began",
+        "_clock",
+        "_deadlines",
+        "_dog",
+        "_due",
+        "_ending",
+        "_ends",
+        "_give",
+        "_heard_at",
+        "_lease",
+        "_ledger",
+        "_left",
+        "_loop",
+        "_output",
+        "_over",
+        "_reader",
+        "_response",
+        "_screens",
+        "_transport",
+        "_waiter",
+        "finish",
+        "in_one_piece",
+        "record",
+        "spoke",
+        "state",
+        "usage",
+        "work",
+    )
 
     def __init__(
         self,
@@ -65,25 +101,26 @@ class Attempt:
         transport: Transport,
         clock: Callable[[], float],
         record: AttemptRecord,
-        left: float = math.inf,
-        loop: asyncio.AbstractEventLoop | None = None,
+        left: float,
+        loop: asyncio.AbstractEventLoop,
+        task: asyncio.Task[object],
     ) -> None:
         self.work = work
         self.state = state
         self.record = record
+        self.in_one_piece = work.in_one_piece(state)
         self.usage: Usage | None = None
         self.finish: Finish | None = None
         self.spoke = False
-        self.thought = False
         self._ledger = ledger
         self._transport = transport
         self._clock = clock
         self._lease: Lease | None = lease
-        self._dog = Watchdog(loop)
+        self._loop = loop
+        self._dog = Watchdog(loop, task)
         self._screens: list[Screen] = work.screens(state)
         self._deadlines = work.deadlines(state)
         self._response: HttpResponse | None = None
-        self._chunks: AsyncIterator[bytes] | None = None
         self._reader: Reader | None = None
         self._began = self._dog.time()
         self._left = left
@@ -93,6 +130,21 @@ class Attempt:
         self._admitted = False
         self._ending = False
         self._over = False
+        self._give: Give | None = None
+        self._due: list[Event] | None = None
+        self._waiter: asyncio.Future[None] | None = None
+
+    def belongs_to(self, task: asyncio.Task[object]) -> None:
+        """Another task awaits it from now on."""
+        self._dog.task = task
+
+    def late_after(self, seconds: float, call: Callable[[], None]) -> None:
+        """Have ``call`` called where nothing was heard so long after sending; before ``start``."""
+        self._dog.remind(self._began + seconds, call)
+
+    def not_late(self) -> None:
+        """Nobody is to be called."""
+        self._dog.no_reminder()
 
     async def start(self) -> Fault | None:
         """Send, and hear what the head says. None: an answer is on its way."""
@@ -123,29 +175,96 @@ class Attempt:
         if not accepted:
             return await self._refused(response)
         self._reader = self.work.reader(self.state, response.headers.get("content-type", ""), now)
-        self._chunks = response.chunks()
         return None
 
     async def read(self) -> list[Event]:
         """The next events, screened; an empty list when the answer is over. ``Failed`` comes last."""
+        events = self._step()
+        if events is None:
+            events = await self.flow(None)
+            assert events is not None
+        return events
+
+    async def flow(self, give: Give | None) -> list[Event] | None:
+        """Hand the events to ``give`` as they arrive, without waking the task that waits here.
+
+        Returns the first batch that ``give`` should not have unseen: one with or after ``Finish``, one that ends with
+        ``Failed``, an empty one when the answer is over; without ``give`` any batch. None where ``give`` said False:
+        then nothing is read, and the connection's own limit works, before this is called again.
+        """
+        self._dog.back()
+        self._give = give
+        if self._hand_on():
+            return self._due
+        response, waiter = self._response, self._loop.create_future()
+        assert response is not None
+        self._waiter = waiter
+        response.notify(self._arrived)
+        try:
+            await self._dog.wait(waiter)
+        except TookTooLong:
+            if waiter.cancelled():
+                await response.aclose()
+                return self._late()
+            waiter.result()  # it came in the last moment
+        finally:
+            response.notify(None)
+            self._give = self._waiter = None
+        return self._due
+
+    def _arrived(self) -> None:
+        """Called by the transport, on top of nobody: what goes wrong here is told to the one who waits in ``flow``."""
+        waiter = self._waiter
+        if waiter is None or waiter.done():
+            return
+        try:
+            if self._hand_on():
+                waiter.set_result(None)
+            else:
+                self._dog.moved()
+        except Exception as error:  # noqa: BLE001 - raised in flow
+            waiter.set_exception(error)
+
+    def _hand_on(self) -> bool:
+        """Give what has come. Whether the flow ends here, with ``_due``."""
+        give = self._give
+        while (events := self._step()) is not None:
+            if give is None or self._over or self.finish is not None:
+                self._due = events
+                return True
+            if not give(events):
+                self._due = None
+                return True
+        return False
+
+    def _step(self) -> list[Event] | None:
+        """The next events of what has arrived, screened; None where they are still to come."""
+        response, reader = self._response, self._reader
+        assert response is not None
+        assert reader is not None
         while not self._over:
-            events = await self._raw()
-            if not events:
-                continue
-            self._note(events)
-            if self._screens:
-                events = through(self._screens, events)
-                self._over |= self._ended_by_a_screen(events)
-            if events:
+            try:
+                data = response.take()
+            except TransportError as error:
+                events = self._broken_off(_transport_fault(error))
+            else:
+                if data:
+                    events = reader.feed(data)
+                    if not self._ending and reader.ending:
+                        self._ending = True
+                        self._dog.deadline = min(self._dog.deadline, self._dog.time() + _ENDING_SECONDS)
+                elif data is None:
+                    self._over = True
+                    events = reader.end()
+                else:
+                    return None
+            if events and (events := self._noted(events)):
                 return events
         return []
 
-    def _ended_by_a_screen(self, events: list[Event]) -> bool:
-        last = events[-1] if events else None
-        if isinstance(last, Finish) and self.finish is None:
-            self.finish = last
-            return True
-        return isinstance(last, Failed)
+    def _late(self) -> list[Event]:
+        events = self._broken_off(self._silent())
+        return self._noted(events) if events else events
 
     async def close(self, fault: Fault | None = None) -> None:
         """End it: settle what it spent, free the connection. May be called again."""
@@ -174,25 +293,7 @@ class Attempt:
         one_piece = self._heard_at - self._began - (self.record.first_event or 0.0) < 0.05
         return spent, self._heard_at - self._began - (0.0 if one_piece else self.record.first_event or 0.0)
 
-    async def _raw(self) -> list[Event]:
-        assert self._chunks is not None
-        assert self._reader is not None
-        try:
-            chunk = await self._dog.wait(anext(self._chunks))
-        except StopAsyncIteration:
-            self._over = True
-            return self._reader.end()
-        except TookTooLong:
-            return self._broken_off(self._reader, self._silent())
-        except TransportError as error:
-            return self._broken_off(self._reader, _transport_fault(error))
-        events = self._reader.feed(chunk)
-        if not self._ending and self._reader.ending:
-            self._ending = True
-            self._dog.deadline = min(self._dog.deadline, self._dog.time() + _ENDING_SECONDS)
-        return events
-
-    def _broken_off(self, reader: Reader, fault: Fault) -> list[Event]:
+    def _broken_off(self, fault: Fault) -> list[Event]:
         """The body did not come to its end; all of the answer may be there even so, only its last frame missing.
 
         Not where it calls tools and more may be due: some providers say so with each call (recorded: OpenRouter).
@@ -200,47 +301,64 @@ class Attempt:
         self._over = True
         if self.finish:
             return []
-        events = reader.end()
+        assert self._reader is not None
+        events = self._reader.end()
         last = events[-1] if events else None
         if isinstance(last, Finish) and (self._ending or last.reason is not FinishReason.TOOL_CALLS):
             return events
         return [*(event for event in events if not isinstance(event, Failed | Finish)), Failed(fault)]
 
-    def _note(self, events: list[Event]) -> None:
-        """Move the clock on output, keep what is asked for later."""
+    def _noted(self, events: list[Event]) -> list[Event]:
+        """Move the clock on output, keep what is asked for later; the events after all screens."""
+        heard = False
         for event in events:
             kind = type(event)
             if kind is TextDelta or kind is ReasoningDelta:
                 text = event.text  # type: ignore[union-attr]  # what comes by the thousand is told by its type alone
                 if text:
                     self._output += count_text(text)
-                    self._heard()
+                    heard = True
+            elif kind in _OUTPUT:
+                heard = True
             elif isinstance(event, Usage):
                 self.usage = event
             elif isinstance(event, Finish):
                 self.finish = event
                 self._dog.deadline = self._dog.time() + _ENDING_SECONDS
-            elif isinstance(event, _OUTPUT):
-                self._heard()
             elif isinstance(event, Failed):
                 self._over = True
+        if heard:
+            self._heard()
+        if self._screens:
+            events = through(self._screens, events)
+            self._over |= self._ended_by_a_screen(events)
+        return events
 
     def _heard(self) -> None:
-        now = self._dog.time()
-        self._heard_at = now
+        now = self._heard_at = self._dog.time()
         if not self.spoke:
             self.spoke = True
             self.record.first_event = now - self._began
         if self.finish is None and not self._ending:
-            self._dog.deadline = min(now + self._deadlines.gap, self._ends)
+            due = now + self._deadlines.gap
+            self._dog.deadline = due if due < self._ends else self._ends
+
+    def _ended_by_a_screen(self, events: list[Event]) -> bool:
+        last = events[-1] if events else None
+        if isinstance(last, Finish) and self.finish is None:
+            self.finish = last
+            return True
+        return isinstance(last, Failed)
 
     async def _refused(self, response: HttpResponse) -> Fault:
         body = bytearray()
         self._dog.deadline = self._dog.time() + _REFUSAL_SECONDS
-        chunks = response.chunks()
-        with suppress(TransportError, TookTooLong, StopAsyncIteration):
-            while len(body) < _REFUSAL_BYTES:
-                body += await self._dog.wait(anext(chunks))
+        with suppress(TransportError, TookTooLong):
+            while len(body) < _REFUSAL_BYTES and (data := response.take()) is not None:
+                if data:
+                    body += data
+                else:
+                    await self._dog.wait(arrival(response))
         return classify(self.state.target, response.status, response.headers, bytes(body), self._clock())
 
     def settle(self, fault: Fault | None = None) -> None:

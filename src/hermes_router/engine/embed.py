@@ -118,12 +118,11 @@ async def _one_batch(exchange: Exchange, spent: Callable[[Usage], None]) -> list
     vectors: list[list[float]] = []
     try:
         await exchange.begin()
-        async for events in exchange.batches():
-            for event in events:
-                if isinstance(event, Vectors):
-                    vectors += event.vectors
-                elif isinstance(event, Usage):
-                    spent(event)
+        for event in await exchange.all():
+            if isinstance(event, Vectors):
+                vectors += event.vectors
+            elif isinstance(event, Usage):
+                spent(event)
     finally:
         await exchange.close()
     return vectors

@@ -7,17 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from ..core.errors import RouterError
-from ..core.events import (
-    Event,
-    Failed,
-    Finish,
-    Note,
-    Usage,
-)
+from ..core.events import Event, Failed, Note, Usage
 from ..core.faults import Fault, Kind, Scope
 from ..core.tokens import count_text
 from ..pool.pool import Pool
@@ -25,8 +19,8 @@ from ..pool.states import DeploymentState
 from ..routing.needs import Needs
 from ..routing.plan import Plan
 from ..transport.base import Transport
-from .attempt import Attempt
-from .commit import emptiness, says_something, shows_thinking
+from .attempt import Attempt, Give
+from .commit import commits, emptiness, finish_of
 from .hedge import Hedge, late_after
 from .records import AttemptRecord, RequestRecord
 from .refusals import exhausted, interrupted, refused, too_long
@@ -59,10 +53,37 @@ class Engine:
 class Exchange:
     """One request on its way to an answer.
 
-    ``begin`` returns when there is something to send, and raises RouterError where there never will be. ``batches``
-    then gives the events; it raises RouterError where the answer broke off for good.
-    ``close`` ends it, at any time. ``whole``: nothing is given before the answer is complete, so any failure moves on.
+    ``begin`` returns when there is something to send, and raises RouterError where there never will be. ``run`` then
+    gives the events as they come; it raises RouterError where the answer broke off for good. ``close`` ends it, at any
+    time. ``whole``: nothing is given before the answer is complete, so any failure moves on; ``all`` gives it.
+
+    One task does all this.
     """
+
+    __slots__ = (
+        "_attempt",
+        "_began",
+        "_closed",
+        "_doubt",
+        "_ends",
+        "_engine",
+        "_first",
+        "_give",
+        "_head",
+        "_hedge",
+        "_hedged",
+        "_loop",
+        "_patience",
+        "_sent",
+        "_settings",
+        "_spent",
+        "_stayed",
+        "_task",
+        "_ticket",
+        "_whole",
+        "_work",
+        "record",
+    )
 
     def __init__(
         self, engine: Engine, work: Work, plan: Plan, record: RequestRecord, *, patience: float, whole: bool
@@ -75,9 +96,15 @@ class Exchange:
         most = self._settings.request_timeout
         self._ticket = Ticket(work, plan, record.caller, since=engine.clock(), patience=min(patience, most))
         self._loop = asyncio.get_running_loop()
+        task = asyncio.current_task(self._loop)
+        assert task is not None
+        self._task: asyncio.Task[object] = task
         self._began = self._loop.time()
         self._ends = self._began + most
         self._attempt: Attempt | None = None
+        self._first: Attempt | None = None
+        self._hedge: Hedge | None = None
+        self._give: Give = _nobody
         self._head: list[Event] = []
         self._doubt: Fault | None = None
         self._sent = Sent()
@@ -122,37 +149,46 @@ class Exchange:
         await self._finished(self._attempt)
         return events
 
-    async def batches(self) -> AsyncIterator[list[Event]]:
-        """Events in the order and the lumps they came in."""
+    async def run(self, give: Give, drained: Callable[[], Awaitable[None]]) -> None:
+        """Give the events, after ``begin``, in the order and the lumps they come in. Where ``give`` says that the
+        caller reads slowly, nothing more is given before ``drained`` returns."""
+        assert not self._whole
         attempt = self._attempt
         assert attempt is not None
+        self._give = give
         events, self._head = self._head, []
         while True:
-            fault = None
-            if events and isinstance(events[-1], Failed):
-                fault, events = events[-1].fault, events[:-1]
-            elif not self._whole:  # a whole one was looked at before anything was given, and is never gone on with
-                fault, events = self._only_thought(events)
-            if events:
-                if not self._whole:
-                    self._sent.note(events)
-                yield self._with_all_usage(events) if self.record.resumes else events
+            fault, events = self._looked_at(events)
+            if events and not self._pass(events):
+                await drained()
             if fault is not None:
                 attempt = await self._resume(attempt, fault)
                 events, self._head = self._head, []
                 continue
-            events = await attempt.read()
-            if not events:
+            while (due := await attempt.flow(self._pass)) is None:
+                await drained()
+            if not due:
                 break
+            events = due
         await self._finished(attempt)
 
-    def _only_thought(self, events: list[Event]) -> tuple[Fault | None, list[Event]]:
-        """An answer that ends when it has only thought aloud is none: why, and what of it may be passed on."""
-        at = _finish_at(events)
-        if at is None or self._sent.final or self._sent.text.strip():
+    def _pass(self, events: list[Event]) -> bool:
+        self._sent.note(events)
+        return self._give(self._with_all_usage(events) if self.record.resumes else events)
+
+    def _looked_at(self, events: list[Event]) -> tuple[Fault | None, list[Event]]:
+        """Why the answer breaks off with these events, where it does, and what of them may be passed on. One that ends
+        when it has only thought aloud is none."""
+        last = events[-1] if events else None
+        if isinstance(last, Failed):
+            return last.fault, events[:-1]
+        finish = finish_of(events)
+        if finish is None or self._sent.final or self._sent.text.strip():
             return None, events
         fault = emptiness(events)
-        return fault, [event for event in events[:at] if not isinstance(event, Usage)] if fault else events
+        if fault is None:
+            return None, events
+        return fault, [event for event in events[: events.index(finish)] if not isinstance(event, Usage)]
 
     async def close(self) -> None:
         """Ends what is still under way: the upstream is closed, its lease given back."""
@@ -199,65 +235,85 @@ class Exchange:
             record=record,
             left=self._left(),
             loop=self._loop,
+            task=self._task,
         )
 
     async def _listen(self, first: Attempt) -> Attempt | None:
         """Until an attempt has said something worth committing to: this one, or the hedge that overtook it. None where
         there is none; what failed has been judged."""
-        hedge = self._hedge(first)
+        self._expect(first)
         try:
             heard = await self._hear(first)
         except Overtaken:
-            await first.close()
-            heard, first = await hedge.outcome() or [], hedge.second or first
-            self._head = heard if isinstance(heard, list) else []
-            return first
+            return await self._overtaken(first)
         except BaseException:
-            await self._drop(hedge)
+            await self._drop()
             raise
-        if isinstance(heard, list):
-            if not hedge.disarm():
-                await self._drop(hedge)
-            self._head = heard
-            return first
-        return await self._without_first(first, heard, hedge)
+        first.not_late()
+        if isinstance(heard, Fault):
+            return await self._without_first(first, heard)
+        if self._hedge is not None:
+            await self._drop()
+        self._head = heard
+        return first
 
-    async def _without_first(self, first: Attempt, fault: Fault, hedge: Hedge) -> Attempt | None:
+    async def _overtaken(self, first: Attempt) -> Attempt | None:
+        await first.close()
+        hedge, self._hedge = self._hedge, None
+        assert hedge is not None
+        heard = await hedge.outcome()
+        self._head = heard if isinstance(heard, list) else []
+        return hedge.second
+
+    async def _without_first(self, first: Attempt, fault: Fault) -> Attempt | None:
         """The first attempt failed: its hedge may still speak, and answer what the first one refused."""
+        heard: list[Event] | Fault | None = None
         trouble: RouterError | None = None
         try:
-            await self._after(first, fault)
-        except RouterError as error:
-            trouble = error
-        try:
-            heard, second = await hedge.outcome(), hedge.second
+            try:
+                await self._after(first, fault)
+            except RouterError as error:
+                trouble = error
+            hedge = self._hedge
+            if hedge is not None:
+                heard = await hedge.outcome()
+                if isinstance(heard, list):
+                    self._head, self._hedge = heard, None
+                    return hedge.second
         except BaseException:
-            await self._drop(hedge)
+            await self._drop()
             raise
-        if second is not None and isinstance(heard, list):
-            self._head = heard
-            return second
-        await self._drop(hedge)
+        await self._drop()
         if trouble is not None:
             raise trouble
         return None
 
-    async def _drop(self, hedge: Hedge) -> None:
-        """The hedge is not needed; what it failed of is learned all the same."""
+    async def _drop(self) -> None:
+        """The hedge, if there is one, is not needed; what it failed of is learned all the same."""
+        hedge, self._hedge = self._hedge, None
+        if hedge is None:
+            return
         await hedge.cancel()
-        if hedge.second is not None and isinstance(hedge.heard, Fault):
+        if isinstance(hedge.heard, Fault):
             with suppress(RouterError):
                 await self._after(hedge.second, hedge.heard)
 
-    def _hedge(self, first: Attempt) -> Hedge:
-        """A hedge in waiting."""
+    def _expect(self, first: Attempt) -> None:
+        """Look at it again when it is late."""
+        self._first = first
         delay = late_after(first.state) or _LATE_SECONDS
-        if first.work.in_one_piece(first.state):
-            delay += _LATE_SECONDS
-        return Hedge(first, delay, lambda: self._second(first.state), self._hear, self._loop)
+        first.late_after(delay + _LATE_SECONDS if first.in_one_piece else delay, self._is_late)
+
+    def _is_late(self) -> None:
+        """Others are warned, and a second one starts where that is wise."""
+        first = self._first
+        if first is None or first.spoke:  # what is awaited is the rest of a whole answer
+            return
+        second = self._second(first.state)
+        if second is not None:
+            self._hedge = Hedge(first, second, self._hear, self._loop)
 
     def _second(self, first: DeploymentState) -> Attempt | None:
-        """The first one is late: others are warned, and a second one starts where that is wise."""
         engine = self._engine
         engine.pool.is_late(first)
         if late_after(first) is None or self._hedged or self._ticket.plan.preferred:
@@ -287,18 +343,15 @@ class Exchange:
             last = events[-1]
             if isinstance(last, Failed):
                 return last.fault
-            if not self._whole and self._commits(events):
+            if not self._whole and commits(events, thinking=self._work.shows_reasoning):
                 return held
         if self._sent.anything:  # the rest of an answer may be empty
             return held
         return emptiness(held) or held
 
-    def _commits(self, events: list[Event]) -> bool:
-        shows = self._work.shows_reasoning
-        return any(says_something(event) or (shows and shows_thinking(event)) for event in events)
-
     def _adopt(self, attempt: Attempt) -> None:
         self._attempt = attempt
+        attempt.belongs_to(self._task)
         self.record.provider = attempt.state.provider.key
         self.record.model = attempt.state.deployment.target.model.id
 
@@ -424,11 +477,9 @@ class Exchange:
         await attempt.close()
         pool, state = self._engine.pool, attempt.state
         pool.succeeded(state)
-        if attempt.thought:
-            pool.learn_reasons(state)
         latency = state.model.latency
         if attempt.first_event is not None:
-            if attempt.work.in_one_piece(state):
+            if attempt.in_one_piece:
                 latency.whole(attempt.first_event)
             else:
                 latency.first_event(attempt.first_event)
@@ -453,11 +504,9 @@ class Exchange:
         return self._loop.time() - self._began
 
 
-def _finish_at(events: list[Event]) -> int | None:
-    for at, event in enumerate(events):
-        if type(event) is Finish:
-            return at
-    return None
+def _nobody(_: list[Event]) -> bool:
+    """Takes the events before anybody wants them."""
+    raise AssertionError("no events are due yet")
 
 
 def _add(record: RequestRecord, usage: Usage) -> None:

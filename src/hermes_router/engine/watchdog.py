@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+import math
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -20,60 +21,91 @@ class Overtaken(Exception):
 
 
 class Watchdog:
-    """``wait`` an awaitable until ``deadline`` (the loop's clock), which may be moved at any time by assignment.
+    """``wait`` an awaitable until ``deadline`` (the loop's clock), which may be moved at any time by assignment; who
+    moves it during a wait says ``moved``. ``task`` is the one that waits.
 
     The timer is armed when a wait begins and none is, and looks at the deadline when it fires: moving the deadline
-    later costs nothing. Time between two waits does not count: a caller who reads slowly is no silence of the
-    provider's. ``interrupt`` ends a wait at once. ``close`` when done.
+    later costs nothing. ``interrupt`` ends a wait at once; ``remind`` has something called at a moment, by the same
+    timer. ``close`` when done. ``time`` is the loop's clock.
     """
 
-    __slots__ = ("_armed_for", "_fired", "_interrupted", "_loop", "_task", "_timer", "_waited_until", "deadline")
+    __slots__ = (
+        "_armed_for",
+        "_fired",
+        "_interrupted",
+        "_loop",
+        "_remind",
+        "_remind_at",
+        "_timer",
+        "_waited_until",
+        "_waiting",
+        "deadline",
+        "task",
+        "time",
+    )
 
-    def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
-        self.deadline = float("inf")
-        self._loop = loop or asyncio.get_running_loop()
-        self._task: asyncio.Task[object] | None = None
+    def __init__(self, loop: asyncio.AbstractEventLoop, task: asyncio.Task[object]) -> None:
+        self.deadline = math.inf
+        self.task = task
+        self.time = loop.time
+        self._loop = loop
         self._timer: asyncio.TimerHandle | None = None
         self._armed_for = 0.0
-        self._waited_until = self._loop.time()
+        self._remind: Callable[[], None] | None = None
+        self._remind_at = math.inf
+        self._waited_until = loop.time()
+        self._waiting = False
         self._fired = False
         self._interrupted = False
 
     async def wait(self, awaitable: Awaitable[T]) -> T:
         """Raises TookTooLong where the deadline passes first, Overtaken where it is interrupted; the awaitable is
         cancelled then."""
-        task = asyncio.current_task(self._loop)
-        assert task is not None
-        away = self._loop.time() - self._waited_until
-        if away > _AWAY:
-            self.deadline += away
-        if self._timer is None or self._armed_for > self.deadline:
+        if self._timer is None:
             self._arm()
-        self._task = task
+        else:
+            self.moved()
+        self._waiting = True
         try:
             return await awaitable
         except asyncio.CancelledError:
             if not self._fired:
                 raise
             self._fired = False
-            if task.uncancel() > 0:
+            if self.task.uncancel() > 0:
                 raise
         finally:
-            self._task = None
-            self._waited_until = self._loop.time()
+            self._waiting = False
+            self._waited_until = self.time()
         raise Overtaken if self._interrupted else TookTooLong
+
+    def moved(self) -> None:
+        """The deadline may be sooner now."""
+        if self._armed_for > self.deadline:
+            self._arm()
+
+    def back(self) -> None:
+        """Time since the last wait does not count: a caller who reads slowly is no silence of the provider's."""
+        now = self.time()
+        if now - self._waited_until > _AWAY:
+            self.deadline += now - self._waited_until
+        self._waited_until = now
 
     def interrupt(self) -> None:
         """End the wait under way, if there is one, with Overtaken."""
-        if self._task is not None and not self._fired:
+        if self._waiting and not self._fired:
             self._fired = self._interrupted = True
-            self._task.cancel()
+            self.task.cancel()
 
-    def time(self) -> float:
-        """The loop's clock."""
-        return self._loop.time()
+    def remind(self, moment: float, call: Callable[[], None]) -> None:
+        """Have ``call`` called at this moment of the loop's clock, once; to be said before the first wait."""
+        self._remind, self._remind_at = call, moment
+
+    def no_reminder(self) -> None:
+        self._remind, self._remind_at = None, math.inf
 
     def close(self) -> None:
+        self._remind = None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -82,16 +114,22 @@ class Watchdog:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self.deadline != float("inf"):
-            self._armed_for = self.deadline
-            self._timer = self._loop.call_at(self.deadline, self._check)
+        moment = self.deadline if self.deadline < self._remind_at else self._remind_at
+        if moment != math.inf:
+            self._armed_for = moment
+            self._timer = self._loop.call_at(moment, self._check)
 
     def _check(self) -> None:
         self._timer = None
-        if self._task is None:
-            return  # nobody waits: the next wait arms it again
-        if self._loop.time() < self.deadline:
-            self._arm()
-        elif not self._fired:
-            self._fired = True
-            self._task.cancel()
+        now, remind = self.time(), None
+        if now >= self._remind_at:
+            remind = self._remind
+            self.no_reminder()
+        if self._waiting:  # where nobody does, the next wait arms it again
+            if now < self.deadline:
+                self._arm()
+            elif not self._fired:
+                self._fired = True
+                self.task.cancel()
+        if remind is not None:
+            remind()

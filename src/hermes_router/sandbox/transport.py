@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from ..catalogue.schema import ProviderSpec
 from ..transport.base import HttpRequest, TransportError
+from ..transport.pulled import Pulled
 from .load import load_sandbox
 from .provider import Reply, SimulatedProvider
 
@@ -52,29 +53,27 @@ class SandboxTransport:
             await response.aclose()
 
 
-class SandboxResponse:
+class SandboxResponse(Pulled):
     """An answer on its way."""
 
     def __init__(self, reply: Reply, sleep: Sleep, done: Callable[[SandboxResponse], None]) -> None:
+        super().__init__(self._told())
         self.status = reply.status
         self.headers: Mapping[str, str] = reply.headers
         self._reply = reply
         self._sleep = sleep
         self._done = done
-        self._closed = False
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def aclose(self) -> None:
+        self._done(self)
+        await super().aclose()
+
+    async def _told(self) -> AsyncIterator[bytes]:
         due = 0.0
         for piece in self._reply.pieces:
             due += piece.words / self._reply.rate
             if due >= _LUMP_SECONDS:
                 await self._sleep(due)
                 due = 0.0
-            if self._closed:
-                raise TransportError("cut", "the simulated answer was abandoned")
             yield piece.data
-        self._done(self)
-
-    async def aclose(self) -> None:
-        self._closed = True
         self._done(self)

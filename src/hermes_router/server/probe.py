@@ -13,7 +13,7 @@ from ..pool.credentials import tail
 from ..pool.overrides import Overrides
 from ..pool.world import World
 from ..settings import Loaded
-from ..transport.base import HttpRequest, Transport, TransportError
+from ..transport.base import HttpRequest, Transport, TransportError, chunks
 from ..wires.base import Target
 from ..wires.classify import classify
 
@@ -84,7 +84,7 @@ async def get_models(transport: Transport, target: Target) -> tuple[int, dict[st
     response = await transport.send(HttpRequest("GET", target.base_url + spec.paths.get("models", "/models"), headers))
     body = bytearray()
     try:
-        async for piece in response.chunks():
+        async for piece in chunks(response):
             body += piece
             if len(body) > _MOST_BYTES:
                 break

@@ -1,4 +1,7 @@
-"""Sends a streamed answer: events as they come, keep-alives when none come, an error event where it breaks."""
+"""Sends a streamed answer: events as they come, keep-alives when none come, an error event where it breaks.
+
+Between two decisions no task wakes: what the provider's connection brings is written to the caller's at once.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import asyncio
 from collections.abc import Callable
 
 from ..core.errors import Internal, RouterError
+from ..core.events import Event
 from ..core.fold import Folder
 from ..dialects.base import StreamWriter
 from ..engine.run import Exchange
@@ -32,7 +36,9 @@ class EventStream:
         self._explain = explain
         self._make_writer = writer
         self._writer: StreamWriter | None = None
+        self._write: Callable[[Event], bytes]
         self._headers = headers
+        self._folder = Folder()
         self._loop = asyncio.get_running_loop()
         self._sent_at = self._loop.time()
         self._early = False
@@ -41,20 +47,12 @@ class EventStream:
     async def run(self, exchange: Exchange, note: Callable[[], str]) -> Folder:
         """The whole stream; gives what was said. ``note`` is a comment for when the head had to go out before anybody
         served. Raises RouterError only while nothing was sent."""
-        folder = Folder()
         try:
             await exchange.begin()
             writer = self._writer = self._make_writer()
-            write = writer.write
+            self._write = writer.write
             self._open(writer, note)
-            async for events in exchange.batches():
-                folder.add(events)
-                data = write(events[0]) if len(events) == 1 else b"".join([write(event) for event in events])
-                if data:
-                    self._sent_at = self._loop.time()
-                    self._call.write(data)
-                    if self._call.full:
-                        await self._call.drained()
+            await exchange.run(self._give, self._call.drained)
             self._finish(writer.end())
         except RouterError as error:
             if not self._call.started:
@@ -72,7 +70,17 @@ class EventStream:
             raise
         finally:
             self._stop()
-        return folder
+        return self._folder
+
+    def _give(self, events: list[Event]) -> bool:
+        """Send a batch; whether the caller keeps up."""
+        self._folder.add(events)
+        write = self._write
+        data = write(events[0]) if len(events) == 1 else b"".join([write(event) for event in events])
+        if data:
+            self._sent_at = self._loop.time()
+            self._call.write(data)
+        return not self._call.full
 
     def _fail(self, error: RouterError) -> None:
         self._finish((self._writer or self._make_writer()).fail(error))

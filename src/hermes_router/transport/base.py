@@ -1,11 +1,14 @@
 """The seam to the network: one request out, a head and then bytes back. No retries by status, no deadlines, no meaning.
 
-Deadlines are the engine's: it cancels the task that waits in ``send`` or ``chunks``.
+A body is taken, not awaited: ``take`` gives what is there, ``notify`` says when to look again. Who would rather wait
+uses ``chunks`` or ``arrival``. Deadlines are the engine's: it cancels the task that waits.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from functools import partial
 from typing import Any, Literal, Protocol, runtime_checkable
 from urllib.parse import urlsplit
 
@@ -60,14 +63,49 @@ class HttpResponse(Protocol):
     headers: Mapping[str, str]
     """Names in lower case; a repeated header's values joined with ", "."""
 
-    def chunks(self) -> AsyncIterator[bytes]:
-        """The body as it arrives, decompressed. Ends only where the body does; anything else raises TransportError."""
+    def take(self) -> bytes | None:
+        """What has arrived since the last call, decompressed: empty where nothing has, None where the body is over and
+        all of it was taken. Raises TransportError where the answer failed, once what came before was taken."""
+        ...
+
+    def notify(self, arrived: Callable[[], None] | None) -> None:
+        """Call ``arrived``, which must not raise, whenever ``take`` may have something new to say: bytes, the end or a
+        failure. Of what was there before, and of what ``take`` itself finds, nothing is said. One listener; None ends
+        it. Raises RuntimeError where somebody else listens."""
         ...
 
     async def aclose(self) -> None:
         """Abandon the rest of the body and free or close the connection. May be called again, and by any task: one
-        that waits in ``chunks`` then gets a "cut"."""
+        that reads is then told, and ``take`` is a "cut"."""
         ...
+
+
+async def arrival(response: HttpResponse) -> None:
+    """Returns when ``take`` may have something new; to be awaited right after it gave nothing. Who is cancelled here
+    will not read on: the response is closed."""
+    waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    response.notify(partial(_settle, waiter))
+    try:
+        await waiter
+    except BaseException:
+        await response.aclose()
+        raise
+    finally:
+        response.notify(None)
+
+
+async def chunks(response: HttpResponse) -> AsyncIterator[bytes]:
+    """The body as it arrives. Ends only where the body does; anything else raises TransportError."""
+    while (data := response.take()) is not None:
+        if data:
+            yield data
+        else:
+            await arrival(response)
+
+
+def _settle(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
 
 
 class Transport(Protocol):

@@ -1,7 +1,7 @@
 """One HTTP/1.1 connection and the answer that arrives on it (RFC 9112). Opening, pooling and retries are others' work.
 
-The connection is an asyncio protocol around httptools' parser. It fills an ``Answer`` with what the network brings; the
-answer's reader empties it. Neither owns a task or a timer: one future wakes the reader.
+The connection is an asyncio protocol around httptools' parser. It fills an ``Answer`` with what the network brings and
+tells the answer's reader, who empties it. Neither owns a task or a timer.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable, Mapping
 
 import httptools
 
-from .base import FailureKind, TransportError
+from .base import FailureKind, TransportError, arrival
 from .decode import KNOWN, Decoder
 
 BUFFER_LIMIT = 256 * 1024  # unread bytes of one answer at which reading from the network pauses
@@ -22,16 +22,16 @@ _CLOSED = "the response was closed before its body was read"
 
 
 class Answer:
-    """The answer to one request; the HttpResponse of this transport. Its own iterator over the body.
+    """The answer to one request; the HttpResponse of this transport.
 
-    ``stale``: it failed in the way of a pooled connection that its server had already closed.
+    ``stale``: it failed in the way of a pooled connection that its server had already closed. ``arrived`` is its
+    listener, see ``notify``.
     """
 
     __slots__ = (
         "_connection",
         "_decoder",
-        "_loop",
-        "_waiter",
+        "arrived",
         "buffered",
         "complete",
         "failure",
@@ -44,7 +44,7 @@ class Answer:
         "without_body",
     )
 
-    def __init__(self, connection: Connection, loop: asyncio.AbstractEventLoop, host: str, method: str) -> None:
+    def __init__(self, connection: Connection, host: str, method: str) -> None:
         self.status = 0
         self.headers: Mapping[str, str] = {}
         self.host = host
@@ -55,41 +55,37 @@ class Answer:
         self.stale = False
         self.parts: list[bytes] = []
         self.buffered = 0
+        self.arrived: Callable[[], None] | None = None
         self._connection: Connection | None = connection
         self._decoder: Decoder | None = None
-        self._loop = loop
-        self._waiter: asyncio.Future[None] | None = None
 
     # For whoever reads
 
     async def head(self) -> Answer:
         """Wait for the status and the headers. Raises TransportError."""
         if not self.has_head and self.failure is None:
-            await self._wait()
+            await arrival(self)
         if not self.has_head and self.failure is not None:
             raise TransportError(*self.failure)
         return self
 
-    def chunks(self) -> Answer:
-        return self
+    def take(self) -> bytes | None:
+        decoder = self._decoder
+        if decoder is not None:
+            if data := self._decoded(decoder):
+                return data
+        elif self.parts:
+            return self._taken()
+        if self.complete and decoder is not None and not decoder.ended and self.failure is None:
+            self.failure = ("protocol", f"the compressed body of {self.host}'s answer ends early")
+        if self.failure is not None:
+            raise TransportError(*self.failure)
+        return None if self.complete else b""
 
-    def __aiter__(self) -> Answer:
-        return self
-
-    async def __anext__(self) -> bytes:
-        while True:
-            if self.parts or (self._decoder is not None and self._decoder.pending):
-                data = self._take()
-                if data:
-                    return data
-            elif self.failure is not None:
-                raise TransportError(*self.failure)
-            elif not self.complete:
-                await self._wait()
-            elif self._decoder is not None and not self._decoder.ended:
-                self.failure = ("protocol", f"the compressed body of {self.host}'s answer ends early")
-            else:
-                raise StopAsyncIteration
+    def notify(self, arrived: Callable[[], None] | None) -> None:
+        if arrived is not None and self.arrived is not None:
+            raise RuntimeError("another task reads this response")
+        self.arrived = arrived
 
     async def aclose(self) -> None:
         if self.complete and not self.parts:
@@ -97,39 +93,33 @@ class Answer:
         self.parts = []
         self._decoder = None
         self._hang_up("cut", _CLOSED)
+        self.wake()
 
-    async def _wait(self) -> None:
-        if self._waiter is not None:
-            raise RuntimeError("another task reads this response")
-        waiter = self._waiter = self._loop.create_future()
-        try:
-            await waiter
-        except BaseException:  # cancelled, or the coroutine was closed: nobody will read on
-            self._hang_up("cut", _CLOSED)
-            raise
-        finally:
-            self._waiter = None
-
-    def _take(self) -> bytes:
+    def _taken(self) -> bytes:
         parts = self.parts
-        data = parts[0] if len(parts) == 1 else b"".join(parts)
         self.parts = []
         self.buffered = 0
-        if self._connection is not None:
-            self._connection.resume()
-        if self._decoder is None:
-            return data
+        connection = self._connection
+        if connection is not None and connection.paused:
+            connection.resume()
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _decoded(self, decoder: Decoder) -> bytes:
+        """The next piece; empty where there is none yet, or never will be."""
         try:
-            return self._decoder.decode(data)
+            while self.parts or decoder.pending:
+                if data := decoder.decode(self._taken()):
+                    return data
         except zlib.error:
             self._decoder = None
             self._hang_up("protocol", f"the body of {self.host}'s answer is not compressed as its head says")
-            return b""
+        return b""
 
     def _hang_up(self, kind: FailureKind, reason: str) -> None:
         """Fail, and close the connection at once if it is still ours: a complete answer has given it back."""
-        connection = self._connection
-        self.fail(kind, reason)
+        connection, self._connection = self._connection, None
+        if self.failure is None:
+            self.failure = (kind, reason)
         if connection is not None:
             connection.abort()
 
@@ -149,11 +139,11 @@ class Answer:
             headers.pop("content-length", None)
         else:
             self._hang_up("protocol", f"the body of {self.host}'s answer is compressed in a way that was not asked for")
+            self.wake()
 
     def finish(self) -> None:
         self.complete = True
         self._connection = None
-        self.wake()
 
     def fail(self, kind: FailureKind, reason: str) -> None:
         """The first failure stays."""
@@ -163,25 +153,23 @@ class Answer:
         self.wake()
 
     def wake(self) -> None:
-        waiter = self._waiter
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
+        if self.arrived is not None:
+            self.arrived()
 
 
 class Connection(asyncio.Protocol):
     """``on_free`` is called when an answer is complete and the connection may carry another request; ``on_lost`` once,
-    when it is closed for good, if it was ever open."""
+    when it is closed for good, if it was ever open. ``paused``: it does not read from the network for now."""
 
     def __init__(
         self,
         key: Hashable,
-        loop: asyncio.AbstractEventLoop,
         on_free: Callable[[Connection], None],
         on_lost: Callable[[Connection], None],
     ) -> None:
         self.key = key
         self.idle_since = 0.0
-        self._loop = loop
+        self.paused = False
         self._on_free = on_free
         self._on_lost = on_lost
         self._transport: asyncio.Transport | None = None
@@ -191,11 +179,10 @@ class Connection(asyncio.Protocol):
         self._head_bytes = 0
         self._to_end_of_file = False
         self._reusable = False
-        self._paused = False
 
     def ask(self, head: bytes, body: bytes, host: str, method: str) -> Answer:
         """Send a request. The caller owns the answer, and must have seen the one before complete."""
-        answer = Answer(self, self._loop, host, method)
+        answer = Answer(self, host, method)
         transport = self._transport
         if transport is None or transport.is_closing():
             answer.fail("connect", f"{host} closed the connection before anything was sent")
@@ -226,8 +213,8 @@ class Connection(asyncio.Protocol):
 
     def resume(self) -> None:
         """The reader has taken what was buffered."""
-        if self._paused:
-            self._paused = False
+        if self.paused:
+            self.paused = False
             if not self.is_closing():
                 assert self._transport is not None
                 self._transport.resume_reading()
@@ -255,15 +242,16 @@ class Connection(asyncio.Protocol):
                 return
         if answer.complete:
             self._release(answer)
+            answer.wake()
         elif not answer.has_head:
             if self._head_bytes > HEAD_LIMIT:
                 self._refuse(answer, f"the head of {answer.host}'s answer is too large")
         elif self._answer is not None:
             answer.buffered += len(data)
-            if answer.buffered > BUFFER_LIMIT and not self._paused:
+            if answer.arrived is not None and (answer.parts or not had_head):
+                answer.arrived()
+            if answer.buffered > BUFFER_LIMIT and not self.paused:
                 self._pause()
-            if answer.parts or not had_head:
-                answer.wake()
 
     def eof_received(self) -> bool:
         self._end(None)
@@ -338,6 +326,7 @@ class Connection(asyncio.Protocol):
             return
         if answer.has_head and self._to_end_of_file and error is None:
             answer.finish()
+            answer.wake()
         elif answer.has_head or self._head_bytes:
             answer.fail("cut", f"the answer of {answer.host} ended early{_reason(error)}")
         else:
@@ -352,7 +341,7 @@ class Connection(asyncio.Protocol):
         if not self.is_closing():
             assert self._transport is not None
             self._transport.pause_reading()
-            self._paused = True
+            self.paused = True
 
 
 def _joined(fields: list[tuple[bytes, bytes]]) -> dict[str, str]:

@@ -98,7 +98,7 @@ class Http1Transport:
                 if not answer.stale or self._closed:
                     raise
             self.stale_retries += 1
-        connection = await self._connect(route, loop, request.connect_timeout)
+        connection = await self._connect(route, request.connect_timeout)
         return await connection.ask(head, request.body, shown, request.method).head()
 
     async def aclose(self) -> None:
@@ -133,9 +133,9 @@ class Http1Transport:
         route = self._routes[origin] = Route(origin, self._proxies.for_origin(origin))
         return route
 
-    async def _connect(self, route: Route, loop: asyncio.AbstractEventLoop, timeout: float | None) -> Connection:
+    async def _connect(self, route: Route, timeout: float | None) -> Connection:
         def make() -> Connection:
-            return Connection(route, loop, self._free, self._lost)
+            return Connection(route, self._free, self._lost)
 
         connection = await self._dialler.dial(route.origin, route.proxy, make, timeout)
         if self._closed:
