@@ -322,7 +322,7 @@ class Connection(asyncio.Protocol):
         """What the parser lets pass, and others on the way may have understood in another way. Raises _Refused."""
         fields, old = self._fields, version == "1.0"
         if not old and version != "1.1":
-            raise _Refused(505, "HTTP/1.1 and HTTP/1.0 are spoken here.")
+            raise _Refused(400, "HTTP/1.1 and HTTP/1.0 are spoken here.")
         if self._twice:
             raise _Refused(400, "A request has one Host header, and one Transfer-Encoding at most.")
         if not old and "host" not in fields:
