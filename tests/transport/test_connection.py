@@ -4,74 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-from collections.abc import Iterable
-from typing import Any
 
 import pytest
 
+from fakes.connection import Line, Wire
 from fakes.scripted_socket import CHUNKED, OK, failure, read
 from hermes_router.transport.base import FailureKind, chunks
-from hermes_router.transport.connection import BUFFER_LIMIT, HEAD_LIMIT, Answer, Connection
+from hermes_router.transport.connection import BUFFER_LIMIT, HEAD_LIMIT, Connection
+from hermes_router.transport.outbox import Outbox
 
 EVENTS = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n"
 EVENTS += b"4;ext=1\r\ndata\r\nD\r\n: 1\n\ndata: 2\n\r\n0\r\nX-Trailer: t\r\n\r\n"
-
-
-class Wire(asyncio.Transport):
-    """A transport that goes nowhere."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.sent: list[bytes] = []
-        self.closed = False
-        self.reading = True
-        self.unsent = 0
-
-    def write(self, data: Any) -> None:
-        self.sent.append(bytes(data))
-
-    def writelines(self, list_of_data: Iterable[Any]) -> None:
-        self.sent += [bytes(data) for data in list_of_data]
-
-    def abort(self) -> None:
-        self.closed = True
-
-    def is_closing(self) -> bool:
-        return self.closed
-
-    def get_write_buffer_size(self) -> int:
-        return self.unsent
-
-    def pause_reading(self) -> None:
-        self.reading = False
-
-    def resume_reading(self) -> None:
-        self.reading = True
-
-
-class Line:
-    """A connection, its wire and what it told its owner."""
-
-    def __init__(self) -> None:
-        self.wire = Wire()
-        self.told: list[str] = []
-        self.connection = Connection(
-            "key",
-            lambda _: self.told.append("free"),
-            lambda _: self.told.append("lost"),
-        )
-        self.connection.connection_made(self.wire)
-
-    def ask(self, method: str = "POST", body: bytes = b"") -> Answer:
-        return self.connection.ask(b"HEAD\r\n\r\n", body, "host", method)
-
-    def feed(self, *parts: bytes) -> None:
-        for part in parts:
-            self.connection.data_received(part)
-
-    @property
-    def reusable(self) -> bool:
-        return "free" in self.told and not self.wire.closed
 
 
 async def test_a_chunked_answer_cut_anywhere_is_the_same() -> None:
@@ -372,3 +315,17 @@ async def test_an_identity_coding_is_no_coding() -> None:
     answer = line.ask()
     line.feed(b"HTTP/1.1 200 OK\r\ncontent-encoding: identity\r\ncontent-length: 2\r\n\r\nhi")
     assert await read(answer) == b"hi"
+
+
+async def test_an_answer_that_comes_before_its_request_has_left_ends_the_connection() -> None:
+    wire = Wire()
+    told: list[str] = []
+    connection = Connection(
+        "key", Outbox(asyncio.get_running_loop()), lambda _: told.append("free"), lambda _: told.append("lost")
+    )
+    connection.connection_made(wire)
+    answer = connection.ask(b"HEAD\r\n\r\n", b"", "host", "POST")
+    connection.data_received(OK)
+    assert await read(answer) == b"hi"
+    assert wire.closed
+    assert told == []

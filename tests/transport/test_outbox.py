@@ -19,6 +19,9 @@ class Wire:
     def write(self, data: bytes) -> None:
         self.done.append(data)
 
+    def writelines(self, parts: tuple[bytes, ...]) -> None:
+        self.done.append(parts)
+
     def write_eof(self) -> None:
         self.done.append("eof")
 
@@ -85,6 +88,15 @@ async def test_the_end_of_what_is_sent_comes_after_it():
     one.write(b"a")
     one.write_eof()
     assert done == [b"a", "eof"]
+
+
+async def test_what_is_too_large_to_copy_leaves_at_once_and_in_order():
+    done: list[Any] = []
+    (one,) = late(done)
+    one.write(b"a")
+    one.write_now((b"b", b"c"))
+    await asyncio.sleep(0)
+    assert done == [b"a", (b"b", b"c")]
 
 
 async def test_aborting_sends_nothing_more():

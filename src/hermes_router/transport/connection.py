@@ -14,6 +14,7 @@ import httptools
 
 from .base import FailureKind, TransportError, arrival
 from .decode import KNOWN, Decoder
+from .outbox import LateTransport, Outbox
 
 BUFFER_LIMIT = 256 * 1024  # unread bytes of one answer at which reading from the network pauses
 HEAD_LIMIT = 64 * 1024  # bytes of one answer's head, its 1xx heads included
@@ -164,15 +165,17 @@ class Connection(asyncio.Protocol):
     def __init__(
         self,
         key: Hashable,
+        outbox: Outbox,
         on_free: Callable[[Connection], None],
         on_lost: Callable[[Connection], None],
     ) -> None:
         self.key = key
         self.idle_since = 0.0
         self.paused = False
+        self._outbox = outbox
         self._on_free = on_free
         self._on_lost = on_lost
-        self._transport: asyncio.Transport | None = None
+        self._transport: LateTransport | None = None
         self._parser: httptools.HttpResponseParser | None = None
         self._answer: Answer | None = None
         self._fields: list[tuple[bytes, bytes]] = []
@@ -192,7 +195,7 @@ class Connection(asyncio.Protocol):
         if len(body) <= _JOIN_LIMIT:
             transport.write(head + body)
         else:
-            transport.writelines((head, body))
+            transport.write_now((head, body))
         return answer
 
     def is_closing(self) -> bool:
@@ -222,7 +225,7 @@ class Connection(asyncio.Protocol):
     # From the event loop
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport  # type: ignore[assignment]  # always a stream: Transport, uvloop's or the TLS one
+        self._transport = LateTransport(transport, self._outbox)  # type: ignore[arg-type]  # always a stream
         self._parser = httptools.HttpResponseParser(self)
 
     def data_received(self, data: bytes) -> None:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from .base import FixedHeaders, HttpRequest, HttpResponse, TransportError
 from .connection import Connection
 from .dial import Dialler
+from .outbox import Outbox
 from .pool import Pool
 from .proxies import Proxies, Proxy
 from .request_head import begin_head, end_head
@@ -69,6 +70,7 @@ class Http1Transport:
         self._pool: Pool[Connection] = Pool(pool_idle_seconds)
         self._connections: set[Connection] = set()
         self._routes: dict[Origin, Route] = {}
+        self._outbox: Outbox | None = None
         self._proxies: Proxies | None = None
         self._sweep_timer: asyncio.TimerHandle | None = None
         self._all_lost: asyncio.Future[None] | None = None
@@ -134,8 +136,10 @@ class Http1Transport:
         return route
 
     async def _connect(self, route: Route, timeout: float | None) -> Connection:
+        outbox = self._outbox = self._outbox or Outbox(asyncio.get_running_loop())
+
         def make() -> Connection:
-            return Connection(route, self._free, self._lost)
+            return Connection(route, outbox, self._free, self._lost)
 
         connection = await self._dialler.dial(route.origin, route.proxy, make, timeout)
         if self._closed:

@@ -58,6 +58,11 @@ class LateTransport:
             self._data = data
             self._outbox.add(self)
 
+    def write_now(self, parts: tuple[bytes, ...]) -> None:
+        """What is too large to be copied together: sent at once."""
+        self.flush()
+        self._transport.writelines(parts)
+
     def flush(self) -> None:
         """Send what waits, now."""
         data, self._data = self._data, b""
