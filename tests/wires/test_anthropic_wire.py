@@ -15,6 +15,7 @@ from hermes_router.core.request import (
     Document,
     EmbeddingRequest,
     Image,
+    KeptTools,
     Message,
     Part,
     Reasoning,
@@ -144,6 +145,25 @@ def test_an_anthropic_callers_own_fields_and_betas_travel_along():
     assert body["service_tier"] == "auto"
     assert body["output_config"] == {"task_budget": {"total": 9}}
     assert "anthropic_beta" not in body
+
+
+def test_tools_that_are_kept_are_written_as_others_are():
+    schema = {"type": "object", "properties": {"a": {"type": "string", "minLength": 1}}}
+    tools = (Tool(name="f", description="d", schema=schema, strict=True), Tool(name="g", description=None, schema={}))
+    kept = KeptTools(tools)
+    for quirks in (Quirks(), Quirks(strict_tools=False), Quirks(schema_drop=("minLength",)), Quirks()):
+        to = Target(name="a", provider=PROVIDER, model=ModelSpec(id="m"), quirks=quirks, base_url="x")
+        bodies = [
+            AnthropicWire()
+            .chat(
+                Request(dialect="openai", model="any", messages=(user(Text(text="Hi")),), tools=offered),
+                to,
+                max_output=9,
+            )
+            .body
+            for offered in (kept, tools)
+        ]
+        assert bodies[0] == bodies[1]
 
 
 def test_one_requests_betas_are_not_sent_with_the_next():

@@ -10,6 +10,7 @@ from hermes_router.catalogue.load import load_builtin
 from hermes_router.catalogue.schema import Auth, EmbedSpec, ModelSpec, ProviderSpec, Quirks
 from hermes_router.core.request import (
     EmbeddingRequest,
+    KeptTools,
     Message,
     Request,
     ResponseFormat,
@@ -116,6 +117,25 @@ def test_chat_and_embeddings_of_one_target_keep_their_own_addresses():
     assert urls == [
         f"https://api.example/v1{path}" for path in ("/chat/completions", "/embeddings", "/chat/completions")
     ]
+
+
+WAYS = {
+    "plain": Quirks(),
+    "keywords refused": Quirks(schema_drop=("minLength",)),
+    "closed": Quirks(schema_closed=True),
+    "never strict": Quirks(strict_tools=False, schema_closed=True),
+}
+
+
+def test_tools_that_are_kept_are_written_as_others_are_by_each_provider():
+    schema = {"type": "object", "properties": {"a": {"type": "string", "minLength": 1}}}
+    tools = (Tool(name="f", description="d", schema=schema, strict=True), Tool(name="g", description=None, schema={}))
+    kept = KeptTools(tools)
+    for _ in range(2):
+        for quirks in WAYS.values():
+            assert send(ask(tools=kept), target(quirks)).body == send(ask(tools=tools), target(quirks)).body
+    bodies = {send(ask(tools=kept), target(quirks)).body for quirks in WAYS.values()}
+    assert len(bodies) == len(WAYS)
 
 
 def test_a_keyless_provider_gets_no_key():

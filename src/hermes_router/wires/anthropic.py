@@ -24,6 +24,7 @@ from ..core.request import (
     Document,
     EmbeddingRequest,
     Image,
+    KeptTools,
     Message,
     Part,
     Reasoning,
@@ -186,7 +187,7 @@ def _tooling(request: Request, target: Target) -> Body:
     if mode is ToolMode.NAMED and target.quirks.tool_choice_named is False:
         mode, tools = ToolMode.REQUIRED, tuple(tool for tool in tools if tool.name == name)
     strict = target.quirks.strict_tools is not False and sum(bool(tool.strict) for tool in tools) <= _MAX_STRICT_TOOLS
-    body: Body = {"tools": [_tool(tool, target, strict) for tool in tools]}
+    body: Body = {"tools": _offered(tools, target, strict)}
     word = (target.quirks.tool_choice or {}).get(mode, _CHOICES[mode])
     alone = request.parallel_tools is False and mode is not ToolMode.NONE
     if not word or (choice is None and not alone):
@@ -197,6 +198,17 @@ def _tooling(request: Request, target: Target) -> Body:
     if alone:
         body["tool_choice"]["disable_parallel_tool_use"] = True
     return body
+
+
+def _offered(tools: tuple[Tool, ...], target: Target, strict: bool) -> list[Body] | orjson.Fragment:
+    """As JSON already where they are kept for the next request."""
+    if type(tools) is not KeptTools:
+        return [_tool(tool, target, strict) for tool in tools]
+    key = (AnthropicWire, target.quirks.schema_drop, strict)
+    written: orjson.Fragment | None = tools.noted.get(key)
+    if written is None:
+        written = tools.noted[key] = orjson.Fragment(orjson.dumps([_tool(tool, target, strict) for tool in tools]))
+    return written
 
 
 def _tool(tool: Tool, target: Target, strict: bool) -> Body:

@@ -13,7 +13,7 @@ import msgspec
 import orjson
 
 from ..catalogue.schema import ModelSpec, Quirks
-from ..core.request import EmbeddingRequest, Request, ResponseFormat, Tool, ToolChoice, ToolMode
+from ..core.request import EmbeddingRequest, KeptTools, Request, ResponseFormat, Tool, ToolChoice, ToolMode
 from ..transport.base import FixedHeaders, HttpRequest
 from .base import Reader, Target
 from .openai_embed import EmbedReader, write_embed
@@ -142,7 +142,7 @@ def _tools(body: Table, request: Request, quirks: Quirks) -> None:
         choice = ToolChoice(mode=ToolMode.REQUIRED)
     if choice and choice.mode is ToolMode.NONE and words.get("none") == "":
         return
-    body["tools"] = [_tool(tool, quirks) for tool in tools]
+    body["tools"] = _offered(tools, quirks)
     if choice and (written := _choice(choice, words)):
         body["tool_choice"] = written
     if request.parallel_tools is not None:
@@ -153,6 +153,17 @@ def _choice(choice: ToolChoice, words: dict[str, str]) -> str | Table:
     if choice.mode is ToolMode.NAMED:
         return {"type": "function", "function": {"name": choice.name}}
     return words.get(choice.mode.value, choice.mode.value)
+
+
+def _offered(tools: tuple[Tool, ...], quirks: Quirks) -> list[Table] | orjson.Fragment:
+    """As JSON already where they are kept for the next request: providers with the same quirks share it."""
+    if type(tools) is not KeptTools:
+        return [_tool(tool, quirks) for tool in tools]
+    key = (OpenAIWire, quirks.schema_drop, quirks.strict_tools, quirks.schema_closed)
+    written: orjson.Fragment | None = tools.noted.get(key)
+    if written is None:
+        written = tools.noted[key] = orjson.Fragment(orjson.dumps([_tool(tool, quirks) for tool in tools]))
+    return written
 
 
 def _tool(tool: Tool, quirks: Quirks) -> Table:
