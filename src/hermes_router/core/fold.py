@@ -72,17 +72,18 @@ class Answer(msgspec.Struct):
         return "".join(part.text for part in self.parts if isinstance(part, ReasoningPart))
 
 
+_SLOTS: dict[type, str] = {Start: "start", Usage: "usage", Finish: "finish"}
+"""Events that are kept as they are, and where."""
+
+
 def fold(event: Event, answer: Answer) -> Answer:
     """Add one event to the answer (changed in place and returned)."""
+    if (slot := _SLOTS.get(type(event))) is not None:
+        setattr(answer, slot, event)
+        return answer
     match event:
         case TextDelta():
             _text(event, answer)
-        case Start():
-            answer.start = event
-        case Usage():
-            answer.usage = event
-        case Finish():
-            answer.finish = event
         case ReasoningDelta():
             _reasoning(event, answer)
         case ToolCallStart():
@@ -144,10 +145,6 @@ def _reasoning(event: ReasoningDelta, answer: Answer) -> None:
         last.details = (last.details or []) + event.details
 
 
-_NO_PARTS = frozenset({Start, Usage, Finish})
-"""Text before and after them is one run."""
-
-
 class Folder:
     """Folds a stream as it passes; runs of text are joined once, at their end."""
 
@@ -161,10 +158,11 @@ class Folder:
         for event in events:
             if type(event) is TextDelta and event.logprobs is None:
                 self._text.append(event.text)
-                continue
-            if type(event) not in _NO_PARTS:
+            elif (slot := _SLOTS.get(type(event))) is not None:  # text before and after it is one run
+                setattr(self._answer, slot, event)
+            else:
                 self._flush()
-            fold(event, self._answer)
+                fold(event, self._answer)
 
     def answer(self) -> Answer:
         """The answer so far; more may be added."""

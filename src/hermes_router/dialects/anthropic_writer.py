@@ -77,13 +77,15 @@ def message(request: Request, answer: Answer, served: Served) -> bytes:
         content += _block(part, request.thinking.show)
     if answer.refusal:
         content.append({"type": "text", "text": answer.refusal})
-    said = sum(len(block.get("text") or block.get("thinking") or "") for block in content)
-    body = _head(served) | {
-        "content": content,
-        **_ending(answer.finish, called=bool(answer.calls), refused=answer.refusal is not None),
-        "usage": _usage(answer.usage or _estimate(served, said)),
-    }
+    body = _head(served)
+    body["content"] = content
+    body |= _ending(answer.finish, called=bool(answer.calls), refused=answer.refusal is not None)
+    body["usage"] = _usage(answer.usage or _estimate(served, _characters(content)))
     return orjson.dumps(body)
+
+
+def _characters(content: list[dict[str, Any]]) -> int:
+    return sum(len(block.get("text") or block.get("thinking") or "") for block in content)
 
 
 def _head(served: Served) -> dict[str, Any]:
@@ -92,8 +94,10 @@ def _head(served: Served) -> dict[str, Any]:
 
 def _block(part: TextPart | ReasoningPart | CallPart, show_thinking: bool) -> list[dict[str, Any]]:
     if isinstance(part, TextPart):
-        cited = {"citations": part.citations} if part.citations else {}
-        return [{"type": "text", "text": part.text, **cited}]
+        text: dict[str, Any] = {"type": "text", "text": part.text}
+        if part.citations:
+            text["citations"] = part.citations
+        return [text]
     if isinstance(part, CallPart):
         # As the model wrote it: parsing and writing again would round large numbers.
         arguments = orjson.Fragment(part.arguments.strip() or "{}")
@@ -125,8 +129,9 @@ def _ending(finish: Finish | None, *, called: bool, refused: bool) -> dict[str, 
 
 def _usage(usage: Usage) -> dict[str, Any]:
     """``input_tokens`` leaves out what was read from or written to the cache (API reference, "usage")."""
+    fresh = usage.input - usage.cache_read - usage.cache_write
     counts: dict[str, Any] = {
-        "input_tokens": max(0, usage.input - usage.cache_read - usage.cache_write),
+        "input_tokens": fresh if fresh > 0 else 0,
         "cache_creation_input_tokens": usage.cache_write,
         "cache_read_input_tokens": usage.cache_read,
         "output_tokens": usage.output,

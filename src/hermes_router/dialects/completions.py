@@ -19,7 +19,7 @@ from ..core.request import Message, Request, Role, Sampling, Text, Thinking
 from ..core.tokens import count_text
 from ..sse import comment
 from .base import Served, StreamWriter
-from .openai_writer import error_body, finish_word, usage_table
+from .openai_writer import error_body, finish_word, usage_json
 from .reading import (
     Table,
     bad,
@@ -70,7 +70,7 @@ class OpenAICompletions:
         said = answer.text + (answer.refusal or "")
         body = _common(served)
         body["choices"] = [_choice(_echo(request) + said, _reason(answer.finish))]
-        body["usage"] = usage_table(answer.usage or _estimate(served, count_text(said)))
+        body["usage"] = orjson.Fragment(usage_json(answer.usage or _estimate(served, count_text(said))))
         return orjson.dumps(body)
 
     def stream(self, request: Request, served: Served) -> StreamWriter:
@@ -215,7 +215,8 @@ class CompletionStream:
         assert self._finished, "a stream without a Finish must end in fail()"
         usage = b""
         if self._include_usage:
-            usage = self._chunk([], usage_table(self._usage or _estimate(self._served, self._bytes // 4)))
+            told = self._usage or _estimate(self._served, self._bytes // 4)
+            usage = self._chunk([], orjson.Fragment(usage_json(told)))
         return usage + b"data: [DONE]\n\n"
 
     def fail(self, error: RouterError) -> bytes:
@@ -226,7 +227,7 @@ class CompletionStream:
         said, self._echo = self._echo, ""
         return self._chunk([_choice(said, None)]) if said else b""
 
-    def _chunk(self, choices: list[Table], usage: Table | None = None) -> bytes:
+    def _chunk(self, choices: list[Table], usage: orjson.Fragment | None = None) -> bytes:
         chunk = {**_common(self._served), "choices": choices}
         if self._include_usage:
             chunk["usage"] = usage

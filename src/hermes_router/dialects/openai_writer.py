@@ -48,6 +48,16 @@ _ERROR_TYPES = {
 }
 _BYTES_PER_TOKEN = 4
 
+# What every answer holds, as JSON: filling it in takes half the time of writing tables for it.
+_ANSWER = (
+    b'{"id":"chatcmpl-%b","object":"chat.completion","created":%d,"model":%b,"choices":[{"index":0,"message":%b,'
+    b'"logprobs":%b,"finish_reason":"%b"}],"usage":%b%b}'
+)
+_USAGE = (
+    b'{"prompt_tokens":%d,"completion_tokens":%d,"total_tokens":%d,"prompt_tokens_details":{"cached_tokens":%d%b},'
+    b'"completion_tokens_details":{"reasoning_tokens":%d}}'
+)
+
 
 def error_body(error: RouterError, request_id: str) -> bytes:
     """``{"error": {"message", "type", "param", "code", "request_id"}}``, with ``details`` where there are any."""
@@ -70,24 +80,19 @@ def error_type(status: int) -> str:
 
 def answer_body(request: Request, answer: Answer, served: Served) -> bytes:
     """A ``chat.completion`` with one choice."""
-    calls = [part for part in answer.parts if isinstance(part, CallPart)]
-    choice = {
-        "index": 0,
-        "message": _message(request, answer, calls),
-        "logprobs": {"content": answer.logprobs, "refusal": None} if answer.logprobs else None,
-        "finish_reason": finish_word(answer.finish, calls=bool(calls), legacy=request.legacy_functions),
-    }
-    body: dict[str, Any] = {
-        "id": f"chatcmpl-{served.id}",
-        "object": "chat.completion",
-        "created": served.created,
-        "model": served.model,
-        "choices": [choice],
-        "usage": usage_table(answer.usage or _estimate(answer, calls, served)),
-    }
-    if answer.start.fingerprint:
-        body["system_fingerprint"] = answer.start.fingerprint
-    return orjson.dumps(body)
+    calls = [part for part in answer.parts if type(part) is CallPart] if answer.calls else []
+    finish = finish_word(answer.finish, calls=bool(calls), legacy=request.legacy_functions)
+    logprobs, fingerprint = answer.logprobs, answer.start.fingerprint
+    return _ANSWER % (
+        served.id.encode(),
+        served.created,
+        orjson.dumps(served.model),
+        orjson.dumps(_message(request, answer, calls)),
+        orjson.dumps({"content": logprobs, "refusal": None}) if logprobs else b"null",
+        finish.encode(),
+        usage_json(answer.usage or _estimate(answer, calls, served)),
+        b',"system_fingerprint":' + orjson.dumps(fingerprint) if fingerprint else b"",
+    )
 
 
 def _message(request: Request, answer: Answer, calls: list[CallPart]) -> dict[str, Any]:
@@ -142,18 +147,10 @@ def finish_word(finish: Finish | None, *, calls: bool, legacy: bool = False) -> 
     return "function_call" if legacy else "tool_calls"
 
 
-def usage_table(usage: Usage) -> dict[str, Any]:
+def usage_json(usage: Usage) -> bytes:
     """OpenAI's ``usage``; ``cache_write_tokens`` only where something was written."""
-    prompt = {"cached_tokens": usage.cache_read}
-    if usage.cache_write:
-        prompt["cache_write_tokens"] = usage.cache_write
-    return {
-        "prompt_tokens": usage.input,
-        "completion_tokens": usage.output,
-        "total_tokens": usage.input + usage.output,
-        "prompt_tokens_details": prompt,
-        "completion_tokens_details": {"reasoning_tokens": usage.reasoning},
-    }
+    written = b',"cache_write_tokens":%d' % usage.cache_write if usage.cache_write else b""
+    return _USAGE % (usage.input, usage.output, usage.input + usage.output, usage.cache_read, written, usage.reasoning)
 
 
 def _estimate(answer: Answer, calls: list[CallPart], served: Served) -> Usage:
@@ -209,8 +206,7 @@ class ChatStream:
         usage = b""
         if self._include_usage:
             head = self._head.removesuffix(b'[{"index":0,"delta":')
-            table = usage_table(self._usage or self._estimate())
-            usage = head + b'[],"usage":' + orjson.dumps(table) + b"}\n\n"
+            usage = head + b'[],"usage":' + usage_json(self._usage or self._estimate()) + b"}\n\n"
         return usage + b"data: [DONE]\n\n"
 
     def fail(self, error: RouterError) -> bytes:

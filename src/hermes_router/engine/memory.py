@@ -41,7 +41,7 @@ class Memory:
         """Keep what this answer, by ``origin`` (provider/model), will need when it comes back."""
         parts = answer.parts
         if len(parts) == 1 and type(parts[0]) is TextPart:
-            self._keep(_text_key(parts[0].text), Turn(origin))
+            self._keep((_text_key(parts[0].text),), Turn(origin))
             return
         turn = Turn(
             origin,
@@ -49,14 +49,16 @@ class Memory:
             {part.id: part.opaque for part in parts if isinstance(part, CallPart) and part.opaque},
         )
         calls = [part.id for part in parts if isinstance(part, CallPart)]
-        self._keep(calls or _text_key(answer.text), turn)
+        self._keep(calls or (_text_key(answer.text),), turn)
 
-    def _keep(self, keys: Sequence[Key], turn: Turn) -> None:
+    def _keep(self, keys: Sequence[Key | None], turn: Turn) -> None:
+        turns = self._turns
         for key in keys:
-            self._turns[key] = turn
-            self._turns.move_to_end(key)
-        while len(self._turns) > self._kept:
-            self._turns.popitem(last=False)
+            if key is not None:
+                turns[key] = turn
+                turns.move_to_end(key)
+        while len(turns) > self._kept:
+            turns.popitem(last=False)
 
     def restore(self, request: Request) -> Request:
         """The request with what its assistant turns lost on the way; the same object where nothing is known."""
@@ -71,16 +73,19 @@ class Memory:
         return request if restored is None else msgspec.structs.replace(request, messages=tuple(restored))
 
     def _find(self, message: Message) -> Turn | None:
-        parts = message.parts
-        if len(parts) == 1 and type(parts[0]) is Text:
-            keys: Sequence[Key] = _text_key(parts[0].text)
-        else:
-            calls = [part.id for part in parts if type(part) is ToolCall]
-            keys = calls or _text_key("".join([part.text for part in parts if type(part) is Text]))
-        for key in keys:
-            if (turn := self._turns.get(key)) is not None:
-                return turn
-        return None
+        """The turn of its first call that is known; of its text where it made no calls."""
+        turns = self._turns
+        called = False
+        said = ""
+        for part in message.parts:
+            if type(part) is Text:
+                said += part.text
+            elif type(part) is ToolCall:
+                called = True
+                if (turn := turns.get(part.id)) is not None:
+                    return turn
+        key = None if called else _text_key(said)
+        return turns.get(key) if key else None
 
 
 def _told(message: Message, turn: Turn) -> Message:
@@ -101,6 +106,7 @@ def _reasoning(part: ReasoningPart) -> Reasoning:
     return Reasoning(text=part.text, signature=part.signature, redacted=part.redacted, details=part.details)
 
 
-def _text_key(text: str) -> tuple[Key, ...]:
+def _text_key(text: str) -> Key | None:
+    """None for a turn that said nothing."""
     text = text.strip()
-    return ((hash(text), len(text)),) if text else ()
+    return (hash(text), len(text)) if text else None

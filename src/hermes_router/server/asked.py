@@ -12,7 +12,8 @@ _YES = ("1", "true", "yes", "on")
 
 def wants_pin(headers: Mapping[str, str], settings: Settings) -> bool:
     """X-Hermes-Pin, or the ``pin`` setting: provider/model as a model name means exactly that one."""
-    return settings.pin or headers.get("x-hermes-pin", "").lower() in _YES
+    said = headers.get("x-hermes-pin")
+    return settings.pin or (said is not None and said.lower() in _YES)
 
 
 def wait_seconds(headers: Mapping[str, str], settings: Settings) -> float:

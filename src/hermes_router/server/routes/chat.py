@@ -24,6 +24,7 @@ _SHARE = 8
 """The part of a window (one in so many) that is left for the answer when a conversation is shortened."""
 
 
+_ASSISTANT = Role.ASSISTANT
 _FIRST_TRY = header("x-hermes-attempts", 1)
 
 
@@ -111,7 +112,7 @@ def _names(provider: str, model: str) -> Header:
 def _stay_with(plan: Plan, request: Request) -> Plan:
     """A conversation stays where it was: prompt caches and thinking signatures are there."""
     for message in reversed(request.messages):
-        if message.role is Role.ASSISTANT:
+        if message.role is _ASSISTANT:
             return prefer(plan, message.origin) if message.origin else plan
     return plan
 
@@ -142,8 +143,8 @@ async def _stream(runtime: Runtime, call: Call, dialect: Dialect, request: Reque
 
 
 def _remember(runtime: Runtime, exchange: Exchange, answer: Answer) -> None:
-    if exchange.served is not None:
-        runtime.memory.remember(exchange.served.model.key, answer)
+    if (state := exchange.served) is not None:
+        runtime.memory.remember(state.model.key, answer)
 
 
 def _note(exchange: Exchange) -> str:
