@@ -3,6 +3,9 @@
 A conversation is a tuple of messages; a message is a role and a tuple of parts. Tool results are messages of
 their own (role ``tool``), one part each, in the order the calls were made: a wire that wants them inside a user
 turn merges them. Anything a dialect knows and we do not is kept in ``extra`` under its wire name.
+
+``gc=False``: nothing a part or a message holds can lead back to it, and the collector need not look at thousands of
+them.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ class Role(StrEnum):
     TOOL = "tool"
 
 
-class Text(msgspec.Struct, frozen=True, kw_only=True):
+class Text(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Plain text. ``cache_control`` is Anthropic's prompt-cache mark, kept for wires that use it; so are ``citations``,
     what an assistant's text rested on."""
 
@@ -33,7 +36,7 @@ class Text(msgspec.Struct, frozen=True, kw_only=True):
     cache_control: dict[str, Any] | None = None
 
 
-class Image(msgspec.Struct, frozen=True, kw_only=True):
+class Image(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A picture: either ``url`` or base64 ``data`` with its ``media_type``, never both."""
 
     url: str | None = None
@@ -43,14 +46,14 @@ class Image(msgspec.Struct, frozen=True, kw_only=True):
     cache_control: dict[str, Any] | None = None
 
 
-class Audio(msgspec.Struct, frozen=True, kw_only=True):
+class Audio(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Base64 sound and its format (``wav``, ``mp3``)."""
 
     data: str
     format: str
 
 
-class Document(msgspec.Struct, frozen=True, kw_only=True):
+class Document(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A file: one of ``url``, base64 ``data``, plain ``text``, or a provider's ``file_id``."""
 
     url: str | None = None
@@ -64,7 +67,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     cache_control: dict[str, Any] | None = None
 
 
-class Reasoning(msgspec.Struct, frozen=True, kw_only=True):
+class Reasoning(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a model thought in an earlier turn, with what its maker needs to see again.
 
     ``signature`` is Anthropic's; ``redacted`` its encrypted block; ``details`` OpenRouter's list as it came.
@@ -76,7 +79,7 @@ class Reasoning(msgspec.Struct, frozen=True, kw_only=True):
     details: list[Any] | None = None
 
 
-class ToolCall(msgspec.Struct, frozen=True, kw_only=True):
+class ToolCall(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A call the model made. ``arguments`` is JSON text; ``opaque`` is vendor data that must come back
     unchanged (Gemini's ``extra_content``)."""
 
@@ -87,7 +90,7 @@ class ToolCall(msgspec.Struct, frozen=True, kw_only=True):
     cache_control: dict[str, Any] | None = None
 
 
-class ToolResult(msgspec.Struct, frozen=True, kw_only=True):
+class ToolResult(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a tool answered: text, image and document parts."""
 
     id: str
@@ -97,7 +100,7 @@ class ToolResult(msgspec.Struct, frozen=True, kw_only=True):
     cache_control: dict[str, Any] | None = None
 
 
-class Refusal(msgspec.Struct, frozen=True, kw_only=True):
+class Refusal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An earlier assistant turn that declined (OpenAI's ``refusal``)."""
 
     text: str
@@ -106,7 +109,7 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
 Part = Text | Image | Audio | Document | Reasoning | ToolCall | ToolResult | Refusal
 
 
-class Message(msgspec.Struct, frozen=True, kw_only=True):
+class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One turn. ``origin`` names the provider and model that wrote an assistant turn, where we remember it:
     ``provider/model``. Only that provider gets its reasoning and opaque data back."""
 

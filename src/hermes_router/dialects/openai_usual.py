@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from ..core.request import Message, Role, Text, ToolCall, ToolResult
+from ..core.request import Message, Part, Role, Text, ToolCall, ToolResult
 from .openai_messages import in_call_order
 from .reading import Unusual
 
@@ -22,7 +22,7 @@ AtMost2 = Annotated[int, msgspec.Meta(ge=0, le=2)] | Annotated[float, msgspec.Me
 Within2 = Annotated[int, msgspec.Meta(ge=-2, le=2)] | Annotated[float, msgspec.Meta(ge=-2, le=2)]
 Seed = Annotated[int, msgspec.Meta(ge=-_INT64, le=_INT64)]
 
-_USER, _ASSISTANT, _TOOL = Role.USER, Role.ASSISTANT, Role.TOOL
+_ASSISTANT, _TOOL = Role.ASSISTANT, Role.TOOL
 
 
 class Function(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -109,37 +109,31 @@ def usual_messages(said: list[Said]) -> list[Message]:
     messages: list[Message] = []
     results = 0
     for one in said:
-        role, content = one.role, one.content
+        role, content, name = one.role, one.content, one.name
+        parts: tuple[Part, ...] = (Text(text=content),) if type(content) is str else _pieces(content)
         if role is _TOOL:
-            message = _result(one)
             results += 1
+            parts, name = (_result(one, parts),), None
         elif one.tool_calls and role is _ASSISTANT:
-            message = Message(role=role, parts=_calls(content, one.tool_calls), name=one.name)
-        elif type(content) is str:
-            message = Message(role=role, parts=(Text(text=content),), name=one.name)
-        elif content:
-            message = Message(role=role, parts=_pieces(content), name=one.name)
-        else:
+            # an empty text beside calls is none
+            texts = [part for part in parts if type(part) is Text and part.text] if content else ()
+            parts = (*texts, *[_call(call) for call in one.tool_calls])
+        elif not parts:
             raise Unusual
-        messages.append(message)
+        messages.append(Message(role=role, parts=parts, name=name))
     return in_call_order(messages) if results > 1 else messages
 
 
-def _pieces(content: str | list[Piece]) -> tuple[Text, ...]:
-    if isinstance(content, str):
-        return (Text(text=content),)
-    return tuple([Text(text=piece.text) for piece in content])
+def _pieces(content: str | list[Piece] | None) -> tuple[Text, ...]:
+    return tuple([Text(text=piece.text) for piece in content]) if type(content) is list else ()
 
 
-def _result(one: Said) -> Message:
+def _result(one: Said, parts: tuple[Any, ...]) -> ToolResult:
     if one.tool_call_id is None or one.content is None:
         raise Unusual
-    return Message(role=_TOOL, parts=(ToolResult(id=one.tool_call_id, parts=_pieces(one.content), name=one.name),))
+    return ToolResult(id=one.tool_call_id, parts=parts, name=one.name)
 
 
-def _calls(content: str | list[Piece] | None, calls: list[Call]) -> tuple[Text | ToolCall, ...]:
-    """An assistant's turn with calls: an empty text beside them is none."""
-    made = [ToolCall(id=call.id, name=call.function.name, arguments=call.function.arguments or "{}") for call in calls]
-    if not content:
-        return tuple(made)
-    return (*[text for text in _pieces(content) if text.text], *made)
+def _call(call: Call) -> ToolCall:
+    function = call.function
+    return ToolCall(id=call.id, name=function.name, arguments=function.arguments or "{}")

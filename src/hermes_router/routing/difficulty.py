@@ -57,7 +57,7 @@ def of_text(text: str) -> float:
     head = text[:_LOOKED_AT].lower()
     spaced = head.encode().translate(_SPLIT)  # far quicker than str.translate
     words = spaced.decode().split()
-    signals = len(_HARD.intersection(words))
+    signals = 0 if _HARD.isdisjoint(words) else len(_HARD.intersection(words))
     score = 0.12 + 0.17 * (signals if signals < 4 else 4)
     if "```" in head or "def " in head or "class " in head or "#include" in head or "=>" in head or ";\n" in head:
         score += 0.15

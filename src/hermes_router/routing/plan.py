@@ -80,8 +80,9 @@ class Planner:
     def plan(self, roster: Roster, needs: Needs, selection: Selection, now: float) -> Plan:
         """Raises CannotServe where nobody configured has what is needed, Exhausted where nobody is configured."""
         order = self._order(roster, needs, selection, now)
-        if order.groups and (sized := _that_fit(order, needs)):
-            return Plan(sized, needs, selection, roster)
+        groups = order.known if _size(needs) <= order.floor else _that_fit(order, needs)
+        if groups:
+            return Plan(groups, needs, selection, roster)
         raise refusal(roster, order.groups, needs, selection)
 
     def _order(self, roster: Roster, needs: Needs, selection: Selection, now: float) -> _Order:
@@ -117,8 +118,6 @@ def _size(needs: Needs) -> int:
 
 
 def _that_fit(order: _Order, needs: Needs) -> tuple[Group, ...]:
-    if _size(needs) <= order.floor:
-        return order.known
     return _known(tuple(one for one in order.groups if fits(one.members[0], needs)))
 
 
