@@ -132,7 +132,7 @@ def shared(answer: Answerer | None = None) -> Shared:
 
 
 async def echo(call: Call) -> None:
-    """Says what it was asked, as JSON; as a stream at /stream. Never answers /hang. Refuses /refuse unread."""
+    """Says what it was asked, as JSON; at /stream in pieces. Never answers /hang; refuses /refuse unread."""
     call.id = "req_line"
     try:
         if call.path == "/hang":
@@ -149,7 +149,8 @@ async def echo(call: Call) -> None:
                 "body": (await call.body(LIMIT)).decode("latin-1"),
             }
         )
-        await (_stream(call, said) if call.path == "/stream" else _whole(call, said))
+        streams = call.path == "/stream" and call.method != "HEAD"
+        await (_stream(call, said) if streams else _whole(call, said))
     except TooLarge:
         call.reply(413, b'{"large":1}')
     except asyncio.CancelledError:

@@ -123,7 +123,7 @@ class Call:
         return bytes(body)
 
     def start(self, status: int, headers: Iterable[Header] = ()) -> None:
-        """The head of a streamed response; it leaves with the first ``write``."""
+        """The head of a streamed response; it leaves with the first ``write``. Not for HEAD: nothing is held back."""
         self.started = True
         self._outlet.head(self, status, headers)
 
