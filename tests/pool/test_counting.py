@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hermes_router.catalogue.schema import Limits
-from hermes_router.pool.calendars import month_rule
-from hermes_router.pool.counters import DAY, EXACT_ENTRIES, MINUTE, Calendar, Rolling
+from hermes_router.pool.calendars import DAY, month_rule
+from hermes_router.pool.counters import EXACT_ENTRIES, MINUTE, Calendar, Rolling
 from hermes_router.pool.counting import MOST
 from hermes_router.pool.evidence import MOST as MOST_CALLS
 from hermes_router.pool.evidence import Tally

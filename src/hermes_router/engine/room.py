@@ -55,7 +55,7 @@ class Held(msgspec.Struct, frozen=True):
 class Ticket:
     """One request's wish. ``gives_up`` is wall clock."""
 
-    __slots__ = ("caller", "future", "gives_up", "larger_than", "plan", "since", "slack", "tried", "turn", "work")
+    __slots__ = ("caller", "future", "gives_up", "larger_than", "patience", "plan", "since", "tried", "turn", "work")
 
     def __init__(self, work: Work, plan: Plan, caller: str, *, since: float, patience: float) -> None:
         self.work = work
@@ -63,13 +63,18 @@ class Ticket:
         self.caller = caller
         self.since = since
         self.gives_up = since + patience
-        self.slack = min(patience * _SLACK, _SLACK_MOST)
+        self.patience = patience
         self.tried: dict[str, Tried] = {}
         self.future: asyncio.Future[Picked] | None = None
         self.larger_than = 0
         """A context window of this many tokens was too small."""
         self.turn = 0
         """Those of a smaller one go first; set by the room."""
+
+    @property
+    def slack(self) -> float:
+        """Seconds by which it may be late."""
+        return min(self.patience * _SLACK, _SLACK_MOST)
 
 
 class Picked(msgspec.Struct, frozen=True):
@@ -127,19 +132,21 @@ class Room:
     def _pick(
         self, ticket: Ticket, claimed: frozenset[str], suits: Callable[[DeploymentState], bool] | None, *, resort: bool
     ) -> Picked | None:
-        now = self._clock()
-        for group in ticket.plan.groups:
-            members = group.members
-            first = group.model.turn % len(members) if _rotates(ticket) else 0
-            for at in range(len(members)):
-                state = members[(first + at) % len(members)]
-                if state.key in claimed or self._until(ticket, state, now, resort=resort) > now:
+        now, plan, work = self._clock(), ticket.plan, ticket.work
+        rotates = plan.roster.rotates
+        for group in plan.groups:
+            members, model = group.members, group.model
+            count = len(members)
+            first = model.turn % count if rotates else 0
+            for at in range(first, first + count):
+                state = members[at % count]
+                if state.key in claimed or not _may_go(ticket, state, now, resort=resort):
                     continue
                 if suits is not None and not suits(state):
                     continue
-                lease = self._ledger.lease(state.lane, ticket.work.cost(state), now)
+                lease = self._ledger.lease(state.lane, work.cost(state), now)
                 if lease is not None:
-                    group.model.turn = first + at + 1
+                    model.turn = at + 1
                     state.provider.breaker.taken(now)
                     return Picked(state, lease)
         return None
@@ -248,13 +255,15 @@ class Room:
             return Held(state, rest, f"{why.kind.value}: {why.why}" if why else "resting after failures")
         return Held(state, free.at, free.window)
 
-    def _until(self, ticket: Ticket, state: DeploymentState, now: float, *, resort: bool) -> float:
-        tried = ticket.tried.get(state.key) if ticket.tried else None
-        if tried is not None and (tried.again_at > now or tried.times >= _TRIES_EACH):
-            return math.inf
-        if not _is_large_enough(ticket, state):
-            return math.inf
-        return state.rest_until(now, _patience(ticket, state, resort=resort))
+
+def _may_go(ticket: Ticket, state: DeploymentState, now: float, *, resort: bool) -> bool:
+    """Whether nothing but quota stands in the way."""
+    tried = ticket.tried.get(state.key) if ticket.tried else None
+    if tried is not None and (tried.again_at > now or tried.times >= _TRIES_EACH):
+        return False
+    if not _is_large_enough(ticket, state):
+        return False
+    return state.is_up() or state.rest_until(now, _patience(ticket, state, resort=resort)) <= now
 
 
 def _patience(ticket: Ticket, state: DeploymentState, *, resort: bool) -> float | None:
@@ -268,10 +277,6 @@ def _is_large_enough(ticket: Ticket, state: DeploymentState) -> bool:
     if ticket.larger_than and 0 < state.largest_input() <= ticket.larger_than:
         return False
     return fits(state, ticket.work.needs)
-
-
-def _rotates(ticket: Ticket) -> bool:
-    return ticket.plan.roster.world.settings.rotation_mode == "round-robin"
 
 
 def _turn(ticket: Ticket) -> tuple[int, float]:

@@ -58,7 +58,8 @@ class Breaker:
             self._opened = 0
             self.until = 0.0
             self._trial_since = 0.0
-        self._record(failed=False)
+        if self._failures or len(self._outcomes) != self._outcomes.maxlen:  # else it would change nothing
+            self._record(failed=False)
 
     def failed(self, now: float) -> None:
         self._record(failed=True)

@@ -49,7 +49,7 @@ class Rolling:
             gone[0] = -math.inf
         self.next = entries[0][0] + span if entries else math.inf
 
-    def add(self, amount: float, now: float) -> Ref:
+    def add(self, amount: float, now: float) -> list[float]:
         if now >= self.next:
             self.roll(now)
         self.used += amount
@@ -69,22 +69,28 @@ class Rolling:
 
     def add_all(self, amounts: Sequence[float], moments: Sequence[float]) -> None:
         """The same as ``add`` for each, without saying where."""
-        entries, span = self.entries, self.span
-        last = entries[-1] if entries else None
+        edge, latest = self._edge(), max(moments)
+        if latest < edge and latest < self.next:
+            total = sum(amounts)
+            self.used += total
+            self.entries[-1][1] += total
+            return
+        last = self.entries[-1] if self.entries else []
         for amount, now in zip(amounts, moments, strict=True):
-            if now >= self.next:
-                self.roll(now)
-                last = entries[-1] if entries else None
-            self.used += amount
-            grain = self.grain or (STEP if len(entries) > EXACT_ENTRIES else 0.0)
-            at = (now // grain + 1) * grain if grain else now
-            if last is None:
-                self.next = at + span
-            elif last[0] >= at:
+            if now < edge and now < self.next:
+                self.used += amount
                 last[1] += amount
-                continue
-            last = [at, amount]
-            entries.append(last)
+            else:
+                last = self.add(amount, now)
+                edge = self._edge()
+
+    def _edge(self) -> float:
+        """What is added before this moment falls into the last entry."""
+        if not self.entries:
+            return -math.inf
+        last = self.entries[-1][0]
+        grain = self.grain or (STEP if len(self.entries) > EXACT_ENTRIES else 0.0)
+        return last // grain * grain if grain else last
 
     def adjust(self, ref: Ref, delta: float) -> None:
         """The amount kept at ``ref`` turned out to be ``delta`` more; nothing where it has left already."""

@@ -23,11 +23,13 @@ P = TypeVar("P", bound=Party)
 
 
 class Roster(msgspec.Struct, frozen=True, eq=False):
-    """A World with the states of its deployments, in the same order."""
+    """A World with the states of its deployments, in the same order. ``rotates``: the credentials of a model take
+    turns."""
 
     world: World
     chat: tuple[DeploymentState, ...]
     embed: tuple[DeploymentState, ...]
+    rotates: bool
 
 
 class Pool:
@@ -57,6 +59,7 @@ class Pool:
             world,
             tuple(self._state(deployment, rules) for deployment in world.deployments),
             tuple(self._state(deployment, rules) for deployment in world.embedders),
+            world.settings.rotation_mode == "round-robin",
         )
 
     def rest(self, state: DeploymentState, scope: Scope, until: float, fault: Fault, now: float) -> None:

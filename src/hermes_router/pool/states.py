@@ -160,6 +160,18 @@ class DeploymentState(Party):
             self._target = msgspec.structs.replace(base, model=self.spec, quirks=quirks)
         return self._target
 
+    def is_up(self) -> bool:
+        """Nothing is held against any part of it: the most usual, and quickly asked."""
+        provider = self.provider
+        return (
+            self.rest is None
+            and self.model.rest is None
+            and provider.rest is None
+            and not provider.breaker.until
+            and self.credential.rest is None
+            and self.account.rest is None
+        )
+
     def rest_until(self, now: float, patience: float | None = None) -> float:
         """When nothing but quota stands in the way; in the past: now."""
         until = 0.0
@@ -182,7 +194,9 @@ class DeploymentState(Party):
     def largest_input(self) -> int:
         """Most input tokens it is known to take; 0: unknown."""
         learned, stated = self.model.context, self.context
-        return min(learned, stated) if learned and stated else learned or stated
+        if not learned:
+            return stated
+        return min(learned, stated) if stated else learned
 
     def largest_output(self) -> int:
         """Most output tokens it is known to give; 0: unknown."""
