@@ -7,10 +7,13 @@ import asyncio
 import contextlib
 import gc
 import http.client
+import os
 import shutil
+import signal
 import socket
 import struct
 import subprocess
+import sys
 import threading
 import time
 import tracemalloc
@@ -25,7 +28,7 @@ import pytest
 from fakes.line import LIMIT, Answer, Line, echo, read_answers, settle, shared
 from fakes.router import KEY, Router, router
 from fakes.served import Start, ask_anthropic, ask_openai, provider, user
-from fakes.upstream import Upstream, completion, hang, reply, sse, text_stream
+from fakes.upstream import Step, Upstream, completion, hang, reply, sse, text_stream
 from fakes.virtual_time import run
 from hermes_router.server.http import Call
 from hermes_router.server.protocol import HEAD_LIMIT, Connection, Shared
@@ -590,16 +593,36 @@ def test_callers_who_leave_are_forgotten(leakless: Router, up: Upstream, said: C
     leakless.wait_for(lambda: leakless.runtime.engine.open == 0)
 
 
-def test_a_dead_connection_is_freed_without_the_collector(leakless: Router):
-    gone: list[weakref.ref[Connection]] = []
+LIVES: dict[str, tuple[Callable[[], bytes], Step | None]] = {
+    "health": (lambda: b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n", None),
+    "a wrong path": (lambda: b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n", None),
+    "no HTTP": (lambda: b"nonsense\r\n\r\n", None),
+    "a wrong body": (lambda: ask(body=b"{"), None),
+    "whole": (lambda: ask(body=chat()), None),
+    "a stream": (lambda: ask(body=chat(stream=True)), None),
+    "a message": (lambda: ask("/v1/messages", chat(stream=True)), None),
+    "a response": (lambda: ask("/v1/responses", {"model": "x", "input": "hi", "stream": True}), None),
+    "two": (lambda: ask(body=chat(stream=True)) + ask(body=chat()), None),
+    "left in a stream": (lambda: ask(body=chat(stream=True)), sse(text_stream("one ")[:2], then="stall")),
+    "a stream that breaks": (lambda: ask(body=chat(stream=True)), sse(text_stream("one ")[:2], then="cut")),
+    "nobody": (lambda: ask(body=chat()), reply({"error": {"message": "no"}}, 401)),
+}
+
+
+@pytest.mark.parametrize("said, step", LIVES.values(), ids=LIVES.keys())
+def test_a_dead_connection_is_freed_without_the_collector(
+    leakless: Router, up: Upstream, said: Callable[[], bytes], step: Step | None
+):
+    if step is not None:
+        up.script(step, for_ever=True)
     gc.collect()
     gc.disable()
     try:
         with dial(leakless) as raw:
-            raw.sendall(ask("/v1/chat/completions", chat(stream=True)) + ask(body=chat()))
             leakless.wait_for(lambda: connections(leakless))
-            gone += [weakref.ref(one) for one in connections(leakless)]
-            raw.recv(1000)
+            gone = [weakref.ref(one) for one in connections(leakless)]
+            raw.sendall(said())
+            assert raw.recv(1000)
         leakless.wait_for(lambda: not [one for one in gone if one() is not None])
     finally:
         gc.enable()
@@ -645,6 +668,46 @@ def test_what_is_under_way_when_the_drain_is_over_is_told_so(up: Upstream, tmp_p
     assert streamed.whole
     assert b"shutting down" in streamed.body
     assert (b"event: error" in streamed.body) == (path == "/v1/messages")
+
+
+def test_a_second_signal_ends_it_at_once_and_that_is_no_error(up: Upstream, tmp_path: Path):
+    up.script(hang())
+    (tmp_path / "hermes-router.toml").write_text(provider("mine").replace("{up}", up.url))
+    env = {"PATH": os.environ["PATH"], "HERMES_HOME": str(tmp_path), "STARTUP_DETECTION": "0", "DRAIN_SECONDS": "60"}
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-c", "from hermes_router.cli.app import main; main()", "serve", "--port", str(port)]
+    env["PYTHONPATH"] = os.pathsep.join(sys.path)
+    quiet = subprocess.DEVNULL
+    process = subprocess.Popen(command, cwd=tmp_path, env=env, stdout=quiet, stderr=quiet)
+    try:
+        raw = _connected(process, port)
+        with raw:
+            raw.sendall(ask("/v1/messages", chat()))
+            up.wait_for(lambda: up.requests)
+            began = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            threading.Event().wait(0.3)
+            assert process.poll() is None, "it drains"
+            process.send_signal(signal.SIGTERM)
+            (told,) = read_answers(everything(raw), ended=True)
+        assert process.wait(10) == 0
+        assert time.monotonic() - began < 5
+    finally:
+        process.kill()
+        process.wait(10)
+    assert (told.status, told.json["type"]) == (503, "error")
+
+
+def _connected(process: subprocess.Popen[bytes], port: int) -> socket.socket:
+    pause = threading.Event()
+    for _ in range(1000):
+        assert process.poll() is None, "it did not start"
+        with contextlib.suppress(ConnectionRefusedError):
+            return socket.create_connection(("127.0.0.1", port), timeout=20)
+        pause.wait(0.01)
+    raise TimeoutError("it does not listen")
 
 
 # --- clients

@@ -123,6 +123,7 @@ class Server:
         server.close()
         shared.close_idle()
         self._app.stop_open()
+        await asyncio.sleep(_TURN_SECONDS)  # even in a hurry: they tell their callers
         await self._until(lambda: not shared.connections, _LAST_WORDS_SECONDS)
         for connection in tuple(shared.connections):
             connection.abort()
