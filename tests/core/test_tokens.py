@@ -6,7 +6,19 @@ from typing import Any
 
 import pytest
 
-from hermes_router.core.request import Message, Request, ResponseFormat, Role, Text, Thinking, Tool, ToolCall
+from hermes_router.core.request import (
+    Image,
+    KeptTools,
+    Message,
+    Request,
+    ResponseFormat,
+    Role,
+    Text,
+    Thinking,
+    Tool,
+    ToolCall,
+    ToolResult,
+)
 from hermes_router.core.tokens import count_request
 
 LOREM = "The quick brown fox jumps over the lazy dog. "
@@ -65,3 +77,18 @@ def test_offering_tools_costs_what_anthropic_adds_for_it():
 def test_the_name_asked_for_chooses_the_tokenizer():
     assert asked(LOREM * 20, "anthropic", "claude-sonnet-5") > 1.2 * asked(LOREM * 20, "anthropic", "claude-sonnet-4-5")
     assert asked("hi", model="openai/gpt-oss-120b") > asked("hi") + 50
+
+
+def test_tools_that_are_kept_weigh_what_they_weigh_otherwise_for_every_family():
+    kept = KeptTools([TOOL, TOOL])
+    for model in ("auto", "claude-sonnet-4-5", "auto"):
+        assert asked(model=model, tools=kept) == asked(model=model, tools=(TOOL, TOOL))
+
+
+def test_results_and_calls_weigh_what_is_in_them():
+    call = ToolCall(id="c", name="read_file", arguments='{"path": "a"}')
+    said = ToolResult(id="c", parts=(Text(text=LOREM * 20), Image(url="https://e.test/a.png")))
+    turns = (Message(role=Role.ASSISTANT, parts=(call, call)), Message(role=Role.TOOL, parts=(said,)))
+    alone = asked(messages=(turns[0],))
+    assert asked(messages=turns) - alone == pytest.approx(asked(LOREM * 20) + 1100 + 9, rel=0.05)
+    assert alone > asked(messages=(Message(role=Role.ASSISTANT, parts=(call,)),)) + 9

@@ -27,6 +27,7 @@ Reader = Callable[[bytes], Request]
 HEADERS = {"anthropic-beta": "one, two"}
 
 TEXT = {"type": "text", "text": "hello"}
+TEXT_TURN = {"role": "user", "content": "hello"}
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
 OPENAI: Table = {
     "model": "auto",
@@ -47,9 +48,11 @@ OPENAI: Table = {
         {"role": "tool", "tool_call_id": "c2", "content": "two", "name": "add"},
         {"role": "tool", "tool_call_id": "c1", "content": [TEXT]},
         {"role": "assistant", "content": "three"},
+        {"role": "assistant", "content": None, "reasoning_content": "hm"},
         {
             "role": "assistant",
             "content": [{"type": "text", "text": ""}, TEXT],
+            "reasoning_content": "hm",
             "tool_calls": [{"id": "c3", "function": {"name": "add"}}],
         },
         {"role": "tool", "tool_call_id": "c3", "content": ""},
@@ -69,6 +72,7 @@ OPENAI: Table = {
     "frequency_penalty": 0.25,
     "seed": 7,
     "n": 1,
+    "response_format": {"type": "json_schema", "json_schema": {"name": "sum", "schema": SCHEMA, "strict": True}},
     "stop": ["a", ""],
     "reasoning_effort": "low",
     "stream": True,
@@ -118,6 +122,7 @@ ODD: list[Any] = [
     "user", "assistant", "function", "auto", "required", "text", "none", [], {}, [None], [""], ["a", "b"], [{}],
     [TEXT], TEXT, {"type": "text"}, {"include_usage": 1}, {"type": "function", "function": {"name": "add"}},
     {"a": 2**70}, {"type": "base64", "data": "YQ==", "media_type": "image/png"}, {"type": "any"}, {"type": "disabled"},
+    {"type": "json_object"},
     {"type": "image_url", "image_url": {"url": "https://e.test/a.png"}}, {"type": "ephemeral"}, SCHEMA,
 ]
 NAMES = [
@@ -218,6 +223,14 @@ def test_every_single_change_to_a_request_reads_as_the_general_reader_reads_it(
 ):
     for body in single_changes(usual):
         assert outcome(reader, body) == outcome(generally, body), body
+
+
+def test_every_single_change_to_a_named_choice_reads_as_the_general_reader_reads_it():
+    choice = {"type": "function", "function": {"name": "add"}}
+    usual = {key: OPENAI[key] for key in ("model", "tools")} | {"messages": [TEXT_TURN], "tool_choice": choice}
+    reader = openai()
+    for body in single_changes(usual):
+        assert outcome(reader, body) == outcome(generally_openai, body), body
 
 
 @given(bodies(OPENAI))

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 import orjson
 
-from ..core.errors import RouterError
+from ..core.errors import BadRequest, RouterError
 from ..core.fold import Answer
 from ..core.request import (
     Document,
@@ -72,14 +72,14 @@ class AnthropicMessages:
             if said.max_tokens is None:
                 raise Unusual
             return _usual_request(said, headers, self._shelf)
-        except Unusual:
+        except (Unusual, BadRequest):
             return read_request(reading.parse_json(body), headers, reading.need_integer)
 
     def read_to_count(self, body: bytes, headers: Mapping[str, str]) -> Request:
         """The body of ``/v1/messages/count_tokens``, which names no ``max_tokens``. Raises BadRequest."""
         try:
             return _usual_request(usual(body), headers, self._shelf)
-        except Unusual:
+        except (Unusual, BadRequest):
             return read_request(reading.parse_json(body), headers, reading.integer)
 
     def answer(self, request: Request, answer: Answer, served: Served) -> bytes:
@@ -116,7 +116,7 @@ def read_request(table: Table, headers: Mapping[str, str], limit: Callable[..., 
 
 
 def _usual_request(body: Usual, headers: Mapping[str, str], shelf: ToolShelf) -> Request:
-    """Raises Unusual, or the BadRequest of the general reader."""
+    """Raises Unusual, or BadRequest: the general reader then says what is wrong in its own words."""
     tools = shelf.of(bytes(body.tools)) if body.tools else ()
     choice, parallel = None, None
     if body.tool_choice is not None:

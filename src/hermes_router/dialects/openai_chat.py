@@ -10,7 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..core.errors import RouterError
+import msgspec
+import orjson
+
+from ..core.errors import BadRequest, RouterError
 from ..core.fold import Answer
 from ..core.request import Request, ResponseFormat, Sampling, Thinking
 from .base import Served, StreamWriter
@@ -72,7 +75,7 @@ class OpenAIChat:
         """Raises BadRequest naming the field."""
         try:
             return _usual_request(usual(body), self._shelf)
-        except Unusual:
+        except (Unusual, BadRequest):
             return read_request(parse_json(body))
 
     def answer(self, request: Request, answer: Answer, served: Served) -> bytes:
@@ -119,7 +122,7 @@ def read_request(body: Table) -> Request:
 
 
 def _usual_request(body: Usual, shelf: ToolShelf) -> Request:
-    """Raises Unusual, or the BadRequest of the general reader."""
+    """Raises Unusual, or BadRequest: the general reader then says what is wrong in its own words."""
     messages = usual_messages(body.messages)
     tools, tool_choice = shelf.of(bytes(body.tools)) if body.tools else (), None
     options, limit, effort = body.stream_options, body.max_completion_tokens, body.reasoning_effort
@@ -132,6 +135,7 @@ def _usual_request(body: Usual, shelf: ToolShelf) -> Request:
         tools=tools,
         tool_choice=tool_choice,
         parallel_tools=body.parallel_tool_calls if tools else None,
+        response_format=_raw_format(body.response_format) if body.response_format else None,
         stop=_words(body.stop) if body.stop else (),
         max_output=body.max_tokens if limit is None else limit,
         sampling=_usual_sampling(body),
@@ -140,6 +144,13 @@ def _usual_request(body: Usual, shelf: ToolShelf) -> Request:
         include_usage=bool(options and options.include_usage),
         user=body.user,
     )
+
+
+def _raw_format(raw: msgspec.Raw) -> ResponseFormat | None:
+    try:
+        return _response_format({"response_format": orjson.loads(memoryview(raw))})
+    except orjson.JSONDecodeError:
+        raise Unusual from None
 
 
 def _usual_sampling(body: Usual) -> Sampling:

@@ -1,8 +1,8 @@
 """The Chat Completions body that nearly every client sends, decoded by its types in one step.
 
-It takes texts, tool calls and their results, tools and the usual settings. Whatever holds anything else, or a mistake,
-is nothing here: the general reader (``openai_chat.py``, ``openai_messages.py``) reads it or says what is wrong. For
-what both take they give the same Request; ``tests/dialects/test_usual.py`` holds them to it.
+It takes texts, thinking, tool calls and their results, tools and the usual settings. Whatever holds anything else, or a
+mistake, is nothing here: the general reader (``openai_chat.py``, ``openai_messages.py``) reads it or says what is
+wrong. For what both take they give the same Request; ``tests/dialects/test_usual.py`` holds them to it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from ..core.request import Message, Part, Role, Text, ToolCall, ToolResult
+from ..core.request import Message, Part, Reasoning, Role, Text, ToolCall, ToolResult
 from .openai_messages import in_call_order
 from .reading import Unusual
 
@@ -57,6 +57,7 @@ class Said(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     tool_calls: list[Call] | None = None
     tool_call_id: str | None = None
     name: str | None = None
+    reasoning_content: str | None = None
     refusal: None = None
     audio: None = None
     function_call: None = None
@@ -71,12 +72,13 @@ class StreamOptions(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Usual(msgspec.Struct, forbid_unknown_fields=True):
-    """The body; ``tools`` are the bytes they came in, empty where there are none."""
+    """The body; ``tools`` and ``response_format`` are the bytes they came in, empty where there are none;
+    ``tool_choice`` is still to be checked."""
 
     model: Annotated[str, msgspec.Meta(min_length=1)]
     messages: Annotated[list[Said], msgspec.Meta(min_length=1)]
     tools: msgspec.Raw = msgspec.Raw()
-    tool_choice: str | None = None
+    tool_choice: Any = None
     parallel_tool_calls: bool | None = None
     max_tokens: Limit | None = None
     max_completion_tokens: Limit | None = None
@@ -86,6 +88,7 @@ class Usual(msgspec.Struct, forbid_unknown_fields=True):
     frequency_penalty: Within2 | None = None
     seed: Seed | None = None
     n: Literal[1] | None = None
+    response_format: msgspec.Raw = msgspec.Raw()
     stop: str | list[str] | None = None
     reasoning_effort: str | None = None
     stream: bool | None = None
@@ -114,10 +117,8 @@ def usual_messages(said: list[Said]) -> list[Message]:
         if role is _TOOL:
             results += 1
             parts, name = (_result(one, parts),), None
-        elif one.tool_calls and role is _ASSISTANT:
-            # an empty text beside calls is none
-            texts = [part for part in parts if type(part) is Text and part.text] if content else ()
-            parts = (*texts, *[_call(call) for call in one.tool_calls])
+        elif role is _ASSISTANT and (one.tool_calls or one.reasoning_content):
+            parts = _turn(one, parts)
         elif not parts:
             raise Unusual
         messages.append(Message(role=role, parts=parts, name=name))
@@ -132,6 +133,14 @@ def _result(one: Said, parts: tuple[Any, ...]) -> ToolResult:
     if one.tool_call_id is None or one.content is None:
         raise Unusual
     return ToolResult(id=one.tool_call_id, parts=parts, name=one.name)
+
+
+def _turn(one: Said, texts: tuple[Any, ...]) -> tuple[Part, ...]:
+    """Beside calls, an empty text is none."""
+    thought = (Reasoning(text=one.reasoning_content),) if one.reasoning_content else ()
+    if not one.tool_calls:
+        return (*thought, *texts)
+    return (*thought, *[text for text in texts if text.text], *[_call(call) for call in one.tool_calls])
 
 
 def _call(call: Call) -> ToolCall:
