@@ -15,7 +15,8 @@ from fakes.memory_transport import DONE, EVENT_STREAM, Step, Told, broken, strea
 from fakes.upstream import frame, text_stream
 from fakes.virtual_time import run
 from hermes_router.core.errors import Exhausted
-from hermes_router.core.events import Event, Finish, TextDelta
+from hermes_router.core.events import Event
+from hermes_router.core.fold import Folder
 from hermes_router.dialects.openai_chat import OpenAIChat
 from hermes_router.engine.records import RequestRecord
 from hermes_router.engine.run import Exchange
@@ -36,10 +37,12 @@ class Sink:
         self.at: list[float] = []
         self.tasks: list[object] = []
         self.drains = 0
+        self.folder = Folder()
         self._slow_at, self._seconds = slow
         self._fails_at = fails_at
 
     def give(self, events: list[Event]) -> bool:
+        self.folder.add(events)
         self.given.append(events)
         self.at.append(asyncio.get_running_loop().time())
         self.tasks.append(asyncio.current_task())
@@ -55,11 +58,11 @@ class Sink:
 
     @property
     def text(self) -> str:
-        return "".join(event.text for events in self.given for event in events if isinstance(event, TextDelta))
+        return self.folder.answer().text
 
     @property
     def finished(self) -> bool:
-        return any(isinstance(event, Finish) for events in self.given for event in events)
+        return self.folder.answer().finish is not None
 
 
 class Bench(Lab):
@@ -81,7 +84,7 @@ class Bench(Lab):
         """The whole exchange, as a stream does it."""
         try:
             await self.exchange.begin()
-            await self.exchange.run(sink.give, sink.drained)
+            await self.exchange.run(sink)
         finally:
             await self.exchange.close()
 

@@ -19,6 +19,7 @@ from hermes_router.core.events import (
     Usage,
 )
 from hermes_router.core.faults import Kind
+from hermes_router.core.fold import Folder
 from hermes_router.core.request import (
     Message,
     Request,
@@ -145,20 +146,22 @@ RESUMABLE: dict[str, tuple[list[Event], bool]] = {
 @pytest.mark.parametrize("name", RESUMABLE)
 def test_what_was_sent_decides_whether_it_can_go_on(name: str):
     events, expected = RESUMABLE[name]
-    sent = Sent()
-    sent.note(events)
+    folder = Folder()
+    folder.add(events)
 
-    assert can_resume(request(), sent) is expected
+    assert can_resume(request(), Sent(folder)) is expected
 
 
 def test_log_probabilities_are_not_resumed():
-    assert not can_resume(request(sampling=Sampling(logprobs=True)), Sent())
+    assert not can_resume(request(sampling=Sampling(logprobs=True)), Sent(Folder()))
 
 
 def test_text_sent_is_kept_in_order():
-    sent = Sent()
-    sent.note([Start(), TextDelta("I went "), ReasoningDelta("x")])
-    sent.note([TextDelta("down")])
+    folder = Folder()
+    sent = Sent(folder)
+    assert not sent.anything
+    folder.add([Start(), TextDelta("I went "), ReasoningDelta("x")])
+    folder.add([TextDelta("down")])
 
     assert sent.text == "I went down"
     assert sent.anything

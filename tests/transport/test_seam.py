@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
 import pytest
 
@@ -72,7 +72,7 @@ class Iterated:
 
 class _Response(Pulled):
     status = 200
-    headers: dict[str, str] = {}
+    headers: Mapping[str, str] = {}
 
 
 Source = Wired | Iterated

@@ -179,10 +179,8 @@ class Attempt:
 
     async def read(self) -> list[Event]:
         """The next events, screened; an empty list when the answer is over. ``Failed`` comes last."""
-        events = self._step()
-        if events is None:
-            events = await self.flow(None)
-            assert events is not None
+        events = await self.flow(None)
+        assert events is not None
         return events
 
     async def flow(self, give: Give | None) -> list[Event] | None:
@@ -220,26 +218,14 @@ class Attempt:
         try:
             if self._hand_on():
                 waiter.set_result(None)
-            else:
-                self._dog.moved()
+            elif self._dog.armed_for > self._dog.deadline:
+                self._dog.arm()
         except Exception as error:  # noqa: BLE001 - raised in flow
             waiter.set_exception(error)
 
     def _hand_on(self) -> bool:
-        """Give what has come. Whether the flow ends here, with ``_due``."""
-        give = self._give
-        while (events := self._step()) is not None:
-            if give is None or self._over or self.finish is not None:
-                self._due = events
-                return True
-            if not give(events):
-                self._due = None
-                return True
-        return False
-
-    def _step(self) -> list[Event] | None:
-        """The next events of what has arrived, screened; None where they are still to come."""
-        response, reader = self._response, self._reader
+        """Read what has arrived, and give it. Whether the flow ends here, with ``_due``."""
+        response, reader, give = self._response, self._reader, self._give
         assert response is not None
         assert reader is not None
         while not self._over:
@@ -250,17 +236,24 @@ class Attempt:
             else:
                 if data:
                     events = reader.feed(data)
-                    if not self._ending and reader.ending:
+                    if reader.ending and not self._ending:
                         self._ending = True
                         self._dog.deadline = min(self._dog.deadline, self._dog.time() + _ENDING_SECONDS)
                 elif data is None:
                     self._over = True
                     events = reader.end()
                 else:
-                    return None
-            if events and (events := self._noted(events)):
-                return events
-        return []
+                    return False
+            if not events or not (events := self._noted(events)):
+                continue
+            if give is None or self._over or self.finish is not None:
+                self._due = events
+                return True
+            if not give(events):
+                self._due = None
+                return True
+        self._due = []
+        return True
 
     def _late(self) -> list[Event]:
         events = self._broken_off(self._silent())
@@ -269,6 +262,7 @@ class Attempt:
     async def close(self, fault: Fault | None = None) -> None:
         """End it: settle what it spent, free the connection. May be called again."""
         self._dog.close()
+        self._give = None  # who takes the events knows the exchange, and that knows us
         self.settle(fault)
         self.record.took = self._dog.time() - self._began
         if self.record.outcome == "open":
@@ -328,27 +322,25 @@ class Attempt:
             elif isinstance(event, Failed):
                 self._over = True
         if heard:
-            self._heard()
-        if self._screens:
-            events = through(self._screens, events)
-            self._over |= self._ended_by_a_screen(events)
-        return events
+            dog = self._dog
+            now = self._heard_at = dog.time()
+            if not self.spoke:
+                self.spoke = True
+                self.record.first_event = now - self._began
+            if self.finish is None and not self._ending:
+                due = now + self._deadlines.gap
+                dog.deadline = due if due < self._ends else self._ends
+        return self._screened(events) if self._screens else events
 
-    def _heard(self) -> None:
-        now = self._heard_at = self._dog.time()
-        if not self.spoke:
-            self.spoke = True
-            self.record.first_event = now - self._began
-        if self.finish is None and not self._ending:
-            due = now + self._deadlines.gap
-            self._dog.deadline = due if due < self._ends else self._ends
-
-    def _ended_by_a_screen(self, events: list[Event]) -> bool:
+    def _screened(self, events: list[Event]) -> list[Event]:
+        events = through(self._screens, events)
         last = events[-1] if events else None
         if isinstance(last, Finish) and self.finish is None:
             self.finish = last
-            return True
-        return isinstance(last, Failed)
+            self._over = True
+        elif isinstance(last, Failed):
+            self._over = True
+        return events
 
     async def _refused(self, response: HttpResponse) -> Fault:
         body = bytearray()

@@ -6,7 +6,6 @@ and the sum of what all of it cost. Which candidate is asked and how often is th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from enum import StrEnum
 
 import msgspec
@@ -23,9 +22,9 @@ from ..core.events import (
     TextDelta,
     ToolCallStart,
     Usage,
-    Vectors,
 )
 from ..core.faults import Fault, Kind, Scope
+from ..core.fold import Folder
 from ..core.request import Message, Part, Request, Role, Text, ToolCall
 from ..core.tokens import count_text
 from .seam import Seam, tail
@@ -33,7 +32,6 @@ from .seam import Seam, tail
 MOST = 2
 """Resumes of one answer."""
 _LEAST_OUTPUT = 64
-_LAST = frozenset({ToolCallStart, RefusalDelta, Finish, Vectors})
 _ASK = (
     "Your answer above was cut off by a broken connection. Continue it in the same language and form. First repeat "
     "these last words of it exactly as they are, without quotation marks or a comment, then go on from there up to its "
@@ -51,35 +49,27 @@ class Way(StrEnum):
 
 
 class Sent:
-    """What of an answer has gone out to the caller so far."""
+    """What of an answer has gone out to the caller so far. ``folder`` is where whoever sends it keeps it."""
 
-    def __init__(self) -> None:
-        self._text: list[str] = []
-        self._final = False
-        self.anything = False
+    __slots__ = ("_folder",)
 
-    def note(self, events: Iterable[Event]) -> None:
-        """Keep what matters of events that were passed on."""
-        for event in events:
-            kind = type(event)
-            if kind is TextDelta:
-                self._text.append(event.text)  # type: ignore[union-attr]  # told by its type alone: it comes by the thousand
-            elif kind in _LAST:
-                self._final = True
-            elif kind is not ReasoningDelta:
-                continue
-            self.anything = True
+    def __init__(self, folder: Folder) -> None:
+        self._folder = folder
 
     @property
     def text(self) -> str:
         """All text sent, joined."""
-        self._text = ["".join(self._text)]
-        return self._text[0]
+        return self._folder.answer().text
+
+    @property
+    def anything(self) -> bool:
+        return self.final or bool(self._folder.answer().parts)
 
     @property
     def final(self) -> bool:
         """A call, a refusal or the finish went out: nothing can follow that was not its own."""
-        return self._final
+        said = self._folder.answer()
+        return bool(said.calls or said.refusal is not None or said.finish or said.vectors)
 
 
 def can_resume(request: Request, sent: Sent) -> bool:

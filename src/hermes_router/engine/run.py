@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
+from typing import Protocol
 
 from ..core.errors import RouterError
 from ..core.events import Event, Failed, Note, Usage
 from ..core.faults import Fault, Kind, Scope
+from ..core.fold import Folder
 from ..core.tokens import count_text
 from ..pool.pool import Pool
 from ..pool.states import DeploymentState
@@ -50,6 +52,21 @@ class Engine:
         """Exchanges under way."""
 
 
+class Taker(Protocol):
+    """Who is given a stream of events."""
+
+    @property
+    def folder(self) -> Folder:
+        """What was given so far."""
+        ...
+
+    def give(self, events: list[Event]) -> bool:
+        """A batch. False where the caller reads slowly: then nothing more is given before ``drained`` returns."""
+        ...
+
+    async def drained(self) -> None: ...
+
+
 class Exchange:
     """One request on its way to an answer.
 
@@ -68,7 +85,6 @@ class Exchange:
         "_ends",
         "_engine",
         "_first",
-        "_give",
         "_head",
         "_hedge",
         "_hedged",
@@ -104,10 +120,9 @@ class Exchange:
         self._attempt: Attempt | None = None
         self._first: Attempt | None = None
         self._hedge: Hedge | None = None
-        self._give: Give = _nobody
         self._head: list[Event] = []
         self._doubt: Fault | None = None
-        self._sent = Sent()
+        self._sent: Sent | None = None
         self._spent = UsageSum()
         self._patience = patience
         self._stayed = False
@@ -149,32 +164,29 @@ class Exchange:
         await self._finished(self._attempt)
         return events
 
-    async def run(self, give: Give, drained: Callable[[], Awaitable[None]]) -> None:
-        """Give the events, after ``begin``, in the order and the lumps they come in. Where ``give`` says that the
-        caller reads slowly, nothing more is given before ``drained`` returns."""
+    async def run(self, to: Taker) -> None:
+        """Give the events, after ``begin``, in the order and the lumps they come in."""
         assert not self._whole
         attempt = self._attempt
         assert attempt is not None
-        self._give = give
+        self._sent = Sent(to.folder)
+        give: Give = to.give
         events, self._head = self._head, []
         while True:
             fault, events = self._looked_at(events)
-            if events and not self._pass(events):
-                await drained()
+            if events and not give(events):
+                await to.drained()
             if fault is not None:
-                attempt = await self._resume(attempt, fault)
+                attempt = await self._resume(attempt, fault, self._sent)
+                give = self._with_all_usage(to.give)
                 events, self._head = self._head, []
                 continue
-            while (due := await attempt.flow(self._pass)) is None:
-                await drained()
+            while (due := await attempt.flow(give)) is None:
+                await to.drained()
             if not due:
                 break
             events = due
         await self._finished(attempt)
-
-    def _pass(self, events: list[Event]) -> bool:
-        self._sent.note(events)
-        return self._give(self._with_all_usage(events) if self.record.resumes else events)
 
     def _looked_at(self, events: list[Event]) -> tuple[Fault | None, list[Event]]:
         """Why the answer breaks off with these events, where it does, and what of them may be passed on. One that ends
@@ -182,8 +194,8 @@ class Exchange:
         last = events[-1] if events else None
         if isinstance(last, Failed):
             return last.fault, events[:-1]
-        finish = finish_of(events)
-        if finish is None or self._sent.final or self._sent.text.strip():
+        finish, sent = finish_of(events), self._sent
+        if finish is None or sent is None or sent.final or sent.text.strip():
             return None, events
         fault = emptiness(events)
         if fault is None:
@@ -345,7 +357,7 @@ class Exchange:
                 return last.fault
             if not self._whole and commits(events, thinking=self._work.shows_reasoning):
                 return held
-        if self._sent.anything:  # the rest of an answer may be empty
+        if self._sent is not None and self._sent.anything:  # the rest of an answer may be empty
             return held
         return emptiness(held) or held
 
@@ -405,15 +417,15 @@ class Exchange:
         self._stayed = passing
         return passing
 
-    async def _resume(self, broken: Attempt, fault: Fault) -> Attempt:
+    async def _resume(self, broken: Attempt, fault: Fault, sent: Sent) -> Attempt:
         """Another attempt goes on where this one broke off; what it says first is in ``_head``. Raises Exhausted."""
         self._judge(broken, fault)
         await broken.close(fault)
         self._engine.room.changed()
         error = interrupted(broken.state, fault)
-        said = self._sent.text
+        said = sent.text
         self._spent.add(broken.usage or self._guess(said))
-        if not self._may_resume():
+        if not self._may_resume(sent):
             raise error
         unjoined = 0
         self._ticket.work = self._work.resumed(said, Way.REPEAT)
@@ -445,8 +457,8 @@ class Exchange:
         attempt.record.resumed = True
         return attempt
 
-    def _may_resume(self) -> bool:
-        return self._settings.stream_resume and self.record.resumes < MOST and self._work.resumable(self._sent)
+    def _may_resume(self, sent: Sent) -> bool:
+        return self._settings.stream_resume and self.record.resumes < MOST and self._work.resumable(sent)
 
     def _judge(self, attempt: Attempt, fault: Fault) -> None:
         """A failure after the answer had begun: it never stops the request, whatever the provider thought of it."""
@@ -462,16 +474,20 @@ class Exchange:
     def _guess(self, said: str) -> Usage:
         return Usage(input=self._work.needs.input, output=count_text(said), known=False)
 
-    def _with_all_usage(self, events: list[Event]) -> list[Event]:
-        """The same events, the usage of the earlier attempts added."""
-        out: list[Event] = []
-        for event in events:
-            if isinstance(event, Usage):
-                self._spent.add(event)
-                out.append(self._spent.total or event)
-            else:
-                out.append(event)
-        return out
+    def _with_all_usage(self, give: Give) -> Give:
+        """Gives the same events, the usage of the earlier attempts added."""
+
+        def add_and_give(events: list[Event]) -> bool:
+            out: list[Event] = []
+            for event in events:
+                if isinstance(event, Usage):
+                    self._spent.add(event)
+                    out.append(self._spent.total or event)
+                else:
+                    out.append(event)
+            return give(out)
+
+        return add_and_give
 
     async def _finished(self, attempt: Attempt) -> None:
         await attempt.close()
@@ -502,11 +518,6 @@ class Exchange:
 
     def _elapsed(self) -> float:
         return self._loop.time() - self._began
-
-
-def _nobody(_: list[Event]) -> bool:
-    """Takes the events before anybody wants them."""
-    raise AssertionError("no events are due yet")
 
 
 def _add(record: RequestRecord, usage: Usage) -> None:

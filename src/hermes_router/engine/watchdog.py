@@ -22,7 +22,7 @@ class Overtaken(Exception):
 
 class Watchdog:
     """``wait`` an awaitable until ``deadline`` (the loop's clock), which may be moved at any time by assignment; who
-    moves it during a wait says ``moved``. ``task`` is the one that waits.
+    moves it during a wait to before ``armed_for`` says ``arm``. ``task`` is the one that waits.
 
     The timer is armed when a wait begins and none is, and looks at the deadline when it fires: moving the deadline
     later costs nothing. ``interrupt`` ends a wait at once; ``remind`` has something called at a moment, by the same
@@ -30,7 +30,6 @@ class Watchdog:
     """
 
     __slots__ = (
-        "_armed_for",
         "_fired",
         "_interrupted",
         "_loop",
@@ -39,6 +38,7 @@ class Watchdog:
         "_timer",
         "_waited_until",
         "_waiting",
+        "armed_for",
         "deadline",
         "task",
         "time",
@@ -50,7 +50,7 @@ class Watchdog:
         self.time = loop.time
         self._loop = loop
         self._timer: asyncio.TimerHandle | None = None
-        self._armed_for = 0.0
+        self.armed_for = 0.0
         self._remind: Callable[[], None] | None = None
         self._remind_at = math.inf
         self._waited_until = loop.time()
@@ -61,10 +61,8 @@ class Watchdog:
     async def wait(self, awaitable: Awaitable[T]) -> T:
         """Raises TookTooLong where the deadline passes first, Overtaken where it is interrupted; the awaitable is
         cancelled then."""
-        if self._timer is None:
-            self._arm()
-        else:
-            self.moved()
+        if self._timer is None or self.armed_for > self.deadline:
+            self.arm()
         self._waiting = True
         try:
             return await awaitable
@@ -78,11 +76,6 @@ class Watchdog:
             self._waiting = False
             self._waited_until = self.time()
         raise Overtaken if self._interrupted else TookTooLong
-
-    def moved(self) -> None:
-        """The deadline may be sooner now."""
-        if self._armed_for > self.deadline:
-            self._arm()
 
     def back(self) -> None:
         """Time since the last wait does not count: a caller who reads slowly is no silence of the provider's."""
@@ -110,13 +103,14 @@ class Watchdog:
             self._timer.cancel()
             self._timer = None
 
-    def _arm(self) -> None:
+    def arm(self) -> None:
+        """Set the timer."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         moment = self.deadline if self.deadline < self._remind_at else self._remind_at
         if moment != math.inf:
-            self._armed_for = moment
+            self.armed_for = moment
             self._timer = self._loop.call_at(moment, self._check)
 
     def _check(self) -> None:
@@ -127,7 +121,7 @@ class Watchdog:
             self.no_reminder()
         if self._waiting:  # where nobody does, the next wait arms it again
             if now < self.deadline:
-                self._arm()
+                self.arm()
             elif not self._fired:
                 self._fired = True
                 self.task.cancel()

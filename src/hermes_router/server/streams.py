@@ -38,7 +38,7 @@ class EventStream:
         self._writer: StreamWriter | None = None
         self._write: Callable[[Event], bytes]
         self._headers = headers
-        self._folder = Folder()
+        self.folder = Folder()
         self._loop = asyncio.get_running_loop()
         self._sent_at = self._loop.time()
         self._early = False
@@ -52,7 +52,7 @@ class EventStream:
             writer = self._writer = self._make_writer()
             self._write = writer.write
             self._open(writer, note)
-            await exchange.run(self._give, self._call.drained)
+            await exchange.run(self)
             self._finish(writer.end())
         except RouterError as error:
             if not self._call.started:
@@ -70,17 +70,20 @@ class EventStream:
             raise
         finally:
             self._stop()
-        return self._folder
+        return self.folder
 
-    def _give(self, events: list[Event]) -> bool:
+    def give(self, events: list[Event]) -> bool:
         """Send a batch; whether the caller keeps up."""
-        self._folder.add(events)
+        self.folder.add(events)
         write = self._write
         data = write(events[0]) if len(events) == 1 else b"".join([write(event) for event in events])
         if data:
             self._sent_at = self._loop.time()
             self._call.write(data)
         return not self._call.full
+
+    async def drained(self) -> None:
+        await self._call.drained()
 
     def _fail(self, error: RouterError) -> None:
         self._finish((self._writer or self._make_writer()).fail(error))

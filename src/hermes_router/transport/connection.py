@@ -71,12 +71,17 @@ class Answer:
         return self
 
     def take(self) -> bytes | None:
-        decoder = self._decoder
+        data, parts, decoder = b"", self.parts, self._decoder
+        if parts:
+            data = parts[0] if len(parts) == 1 else b"".join(parts)
+            self.parts = []
+            self.buffered = 0
+            if self._connection is not None and self._connection.paused:
+                self._connection.resume()
         if decoder is not None:
-            if data := self._decoded(decoder):
-                return data
-        elif self.parts:
-            return self._taken()
+            data = self._decoded(decoder, data)
+        if data:
+            return data
         if self.complete and decoder is not None and not decoder.ended and self.failure is None:
             self.failure = ("protocol", f"the compressed body of {self.host}'s answer ends early")
         if self.failure is not None:
@@ -96,21 +101,13 @@ class Answer:
         self._hang_up("cut", _CLOSED)
         self.wake()
 
-    def _taken(self) -> bytes:
-        parts = self.parts
-        self.parts = []
-        self.buffered = 0
-        connection = self._connection
-        if connection is not None and connection.paused:
-            connection.resume()
-        return parts[0] if len(parts) == 1 else b"".join(parts)
-
-    def _decoded(self, decoder: Decoder) -> bytes:
+    def _decoded(self, decoder: Decoder, data: bytes) -> bytes:
         """The next piece; empty where there is none yet, or never will be."""
         try:
-            while self.parts or decoder.pending:
-                if data := decoder.decode(self._taken()):
-                    return data
+            out = decoder.decode(data)
+            while not out and decoder.pending:
+                out = decoder.decode(b"")
+            return out
         except zlib.error:
             self._decoder = None
             self._hang_up("protocol", f"the body of {self.host}'s answer is not compressed as its head says")
