@@ -177,6 +177,11 @@ def test_a_body_in_many_pieces_is_put_together(size: int):
     assert asked(tell(head, *pieces)[0])[3] == body.decode("latin-1")
 
 
+def test_a_length_may_have_any_number_of_zeros():
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %b5\r\n\r\n" % (b"0" * 5000)
+    assert asked(tell(head, b"hello")[0])[3] == "hello"
+
+
 def test_head_has_the_headers_and_no_body():
     head, get = tell(b"HEAD /a?b=%20c HTTP/1.1\r\nHost: x\r\n\r\n" + GET, methods=("HEAD", "GET"))
     assert head.body == b""

@@ -593,6 +593,40 @@ def test_callers_who_leave_are_forgotten(leakless: Router, up: Upstream, said: C
     leakless.wait_for(lambda: leakless.runtime.engine.open == 0)
 
 
+ODD = {"m\r\nx-evil": "1", "model": "mine/m1\r\nx-evil: 1", "max_tokens": 9, "messages": user("hi"), "input": "hi"}
+ECHOED: dict[str, bytes] = {
+    "a path": b"GET /v1/models/%0d%0ax-evil:%201 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer sk-router-1\r\n\r\n",
+    "a path that is unknown": b"GET /%0d%0ax-evil:%201 HTTP/1.1\r\nHost: x\r\n\r\n",
+    "a model": ask(body=ODD),
+    "a model for messages": ask("/v1/messages", ODD),
+    "a field for responses": ask("/v1/responses", ODD),
+    "a profile": ask("/v1/chat/completions", chat(), "x-hermes-profile: \x85x-evil\xff"),
+    "a patience": ask("/v1/chat/completions", chat(), "x-hermes-max-wait: \x85"),
+    "what the provider says": ask(body=chat()),
+}
+
+
+@pytest.mark.parametrize("said", ECHOED.values(), ids=ECHOED.keys())
+def test_nothing_said_becomes_a_header(start: Start, up: Upstream, said: bytes):
+    up.script(reply({"error": {"message": "a\r\nx-evil: 1"}}, 429, {"retry-after": "1; \x0bx-evil"}), for_ever=True)
+    routed = start(provider("mine", "m1\\r\\nx-evil: 1"), env={"MAX_WAIT_SECONDS": "0"})
+    with dial(routed) as raw:
+        raw.sendall(said + GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        answers = read_answers(everything(raw), ended=True)
+    assert len(answers) == 2
+    assert all("x-evil" not in one.headers for one in answers)
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_a_model_with_a_line_end_in_its_name_is_served_without_one(start: Start, stream: bool):
+    routed = start(provider("mine", "m1\\r\\nx-evil: 1"))
+    with dial(routed) as raw:
+        raw.sendall(ask("/v1/chat/completions", chat(stream=stream), "connection: close"))
+        (answer,) = read_answers(everything(raw), ended=True)
+    assert (answer.status, answer.headers["x-hermes-model"]) == (200, "m1  x-evil: 1")
+    assert "x-evil" not in answer.headers
+
+
 LIVES: dict[str, tuple[Callable[[], bytes], Step | None]] = {
     "health": (lambda: b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n", None),
     "a wrong path": (lambda: b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n", None),
