@@ -13,7 +13,7 @@ import msgspec
 import orjson
 
 from ..core.events import Event, Finish, FinishReason, ReasoningDelta, Start, TextDelta
-from ..sse import Frame, SseParser, read_block
+from ..sse import LF, Frame, SseParser, read_block
 from .base import Target
 from .classify import classify_event_error
 from .openai_chunks import AnswerReader, cut, malformed, read_usage
@@ -209,7 +209,7 @@ class ChatReader:
         answer = self._general or self._answer
         for block in blocks:
             # Most of a stream is only a little more text: told by a decode that nothing else passes.
-            if answer.started and block[:6] == b"data: " and b"\n" not in block:
+            if answer.started and block[:6] == b"data: " and LF not in block:
                 try:
                     choice = _PLAIN.decode(block[6:]).choices[0]
                 except _NOT_PLAIN:
