@@ -137,10 +137,12 @@ def _result(one: Said, parts: tuple[Any, ...]) -> ToolResult:
 
 def _turn(one: Said, texts: tuple[Any, ...]) -> tuple[Part, ...]:
     """Beside calls, an empty text is none."""
-    thought = (Reasoning(text=one.reasoning_content),) if one.reasoning_content else ()
-    if not one.tool_calls:
-        return (*thought, *texts)
-    return (*thought, *[text for text in texts if text.text], *[_call(call) for call in one.tool_calls])
+    calls = tuple([_call(call) for call in one.tool_calls]) if one.tool_calls else ()
+    if calls and texts:
+        texts = tuple([text for text in texts if text.text])
+    if one.reasoning_content:
+        return (Reasoning(text=one.reasoning_content), *texts, *calls)
+    return texts + calls
 
 
 def _call(call: Call) -> ToolCall:
