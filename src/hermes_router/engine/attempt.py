@@ -52,12 +52,12 @@ Give = Callable[[list[Event]], bool]
 
 
 class Attempt:
-    """``start``, then ``read`` or ``flow`` until it gives nothing, then ``close``; ``close`` alone abandons it at any
-    time. ``task`` is the one that awaits them, see ``belongs_to``.
+    """``start``, then ``flow`` until it is ``over``, then ``close``; ``close`` alone abandons it at any time. ``task``
+    is the one that awaits them, see ``belongs_to``.
 
     Faults come back as values: from ``start``, or as a last ``Failed`` event. The lease is settled or released exactly
-    once, by ``close``. ``left`` is how many seconds the request still has: no phase outlasts them. ``in_one_piece``:
-    its first event is its last.
+    once, by ``close``. ``now`` is the loop's clock, ``left`` how many seconds the request still has: no phase outlasts
+    them. ``in_one_piece``: its first event is its last.
     """
 
     __slots__ = (
@@ -76,7 +76,6 @@ class Attempt:
         "_left",
         "_loop",
         "_output",
-        "_over",
         "_reader",
         "_response",
         "_screens",
@@ -84,6 +83,7 @@ class Attempt:
         "_waiter",
         "finish",
         "in_one_piece",
+        "over",
         "record",
         "spoke",
         "state",
@@ -101,6 +101,7 @@ class Attempt:
         transport: Transport,
         clock: Callable[[], float],
         record: AttemptRecord,
+        now: float,
         left: float,
         loop: asyncio.AbstractEventLoop,
         task: asyncio.Task[object],
@@ -117,19 +118,19 @@ class Attempt:
         self._clock = clock
         self._lease: Lease | None = lease
         self._loop = loop
-        self._dog = Watchdog(loop, task)
+        self._dog = Watchdog(loop, task, now)
         self._screens: list[Screen] = work.screens(state)
         self._deadlines = work.deadlines(state)
         self._response: HttpResponse | None = None
         self._reader: Reader | None = None
-        self._began = self._dog.time()
+        self._began = now
         self._left = left
-        self._ends = self._began + min(left, self._deadlines.total)
+        self._ends = now + (left if left < self._deadlines.total else self._deadlines.total)
         self._heard_at = 0.0
         self._output = 0
         self._admitted = False
         self._ending = False
-        self._over = False
+        self.over = False
         self._give: Give | None = None
         self._due: list[Event] | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -140,11 +141,11 @@ class Attempt:
 
     def late_after(self, seconds: float, call: Callable[[], None]) -> None:
         """Have ``call`` called where nothing was heard so long after sending; before ``start``."""
-        self._dog.remind(self._began + seconds, call)
+        self._dog.remind, self._dog.remind_at = call, self._began + seconds
 
     def not_late(self) -> None:
         """Nobody is to be called."""
-        self._dog.no_reminder()
+        self._dog.remind = None
 
     async def start(self) -> Fault | None:
         """Send, and hear what the head says. None: an answer is on its way."""
@@ -177,14 +178,8 @@ class Attempt:
         self._reader = self.work.reader(self.state, response.headers.get("content-type", ""), now)
         return None
 
-    async def read(self) -> list[Event]:
-        """The next events, screened; an empty list when the answer is over. ``Failed`` comes last."""
-        events = await self.flow(None)
-        assert events is not None
-        return events
-
-    async def flow(self, give: Give | None) -> list[Event] | None:
-        """Hand the events to ``give`` as they arrive, without waking the task that waits here.
+    async def flow(self, give: Give | None = None) -> list[Event] | None:
+        """Hand the events, screened, to ``give`` as they arrive, without waking the task that waits here.
 
         Returns the first batch that ``give`` should not have unseen: one with or after ``Finish``, one that ends with
         ``Failed``, an empty one when the answer is over; without ``give`` any batch. None where ``give`` said False:
@@ -228,7 +223,7 @@ class Attempt:
         response, reader, give = self._response, self._reader, self._give
         assert response is not None
         assert reader is not None
-        while not self._over:
+        while not self.over:
             try:
                 data = response.take()
             except TransportError as error:
@@ -240,13 +235,13 @@ class Attempt:
                         self._ending = True
                         self._dog.deadline = min(self._dog.deadline, self._dog.time() + _ENDING_SECONDS)
                 elif data is None:
-                    self._over = True
+                    self.over = True
                     events = reader.end()
                 else:
                     return False
             if not events or not (events := self._noted(events)):
                 continue
-            if give is None or self._over or self.finish is not None:
+            if give is None or self.over or self.finish is not None:
                 self._due = events
                 return True
             if not give(events):
@@ -276,23 +271,18 @@ class Attempt:
         """Somebody else spoke first: whoever waits for this one gets Overtaken."""
         self._dog.interrupt()
 
-    @property
-    def first_event(self) -> float | None:
-        """Seconds from sending to the first output."""
-        return self.record.first_event
-
     def speed(self) -> tuple[int, float]:
         """(output tokens, seconds they took)."""
-        spent = self.usage.output if self.usage and self.usage.known else self._output
-        one_piece = self._heard_at - self._began - (self.record.first_event or 0.0) < 0.05
-        return spent, self._heard_at - self._began - (0.0 if one_piece else self.record.first_event or 0.0)
+        spent = self.usage.output if self.usage is not None and self.usage.known else self._output
+        took, first = self._heard_at - self._began, self.record.first_event or 0.0
+        return spent, took if took - first < 0.05 else took - first
 
     def _broken_off(self, fault: Fault) -> list[Event]:
         """The body did not come to its end; all of the answer may be there even so, only its last frame missing.
 
         Not where it calls tools and more may be due: some providers say so with each call (recorded: OpenRouter).
         """
-        self._over = True
+        self.over = True
         if self.finish:
             return []
         assert self._reader is not None
@@ -314,13 +304,13 @@ class Attempt:
                     heard = True
             elif kind in _OUTPUT:
                 heard = True
-            elif isinstance(event, Usage):
-                self.usage = event
-            elif isinstance(event, Finish):
-                self.finish = event
+            elif kind is Usage:
+                self.usage = event  # type: ignore[assignment]
+            elif kind is Finish:
+                self.finish = event  # type: ignore[assignment]
                 self._dog.deadline = self._dog.time() + _ENDING_SECONDS
-            elif isinstance(event, Failed):
-                self._over = True
+            elif kind is Failed:
+                self.over = True
         if heard:
             dog = self._dog
             now = self._heard_at = dog.time()
@@ -337,9 +327,9 @@ class Attempt:
         last = events[-1] if events else None
         if isinstance(last, Finish) and self.finish is None:
             self.finish = last
-            self._over = True
+            self.over = True
         elif isinstance(last, Failed):
-            self._over = True
+            self.over = True
         return events
 
     async def _refused(self, response: HttpResponse) -> Fault:

@@ -224,16 +224,16 @@ class Exchange:
             picked = await engine.room.acquire(self._ticket)
         except Nobody as nobody:
             raise self._exhausted(nobody) from None
-        self.record.waited += max(0.0, engine.clock() - asked)
+        waited = engine.clock() - asked
+        if waited > 0:
+            self.record.waited += waited
         return self._attempt_at(picked)
 
     def _attempt_at(self, picked: Picked, work: Work | None = None) -> Attempt:
-        state = picked.state
+        state, now = picked.state, self._loop.time()
+        deployment = state.deployment
         record = AttemptRecord(
-            provider=state.provider.key,
-            model=state.deployment.target.model.id,
-            tail=state.deployment.credential.tail,
-            started=self._elapsed(),
+            state.provider.key, deployment.target.model.id, deployment.credential.tail, now - self._began
         )
         self.record.attempts.append(record)
         engine = self._engine
@@ -245,7 +245,8 @@ class Exchange:
             transport=engine.transport,
             clock=engine.clock,
             record=record,
-            left=self._left(),
+            now=now,
+            left=self._ends - now,
             loop=self._loop,
             task=self._task,
         )
@@ -253,7 +254,9 @@ class Exchange:
     async def _listen(self, first: Attempt) -> Attempt | None:
         """Until an attempt has said something worth committing to: this one, or the hedge that overtook it. None where
         there is none; what failed has been judged."""
-        self._expect(first)
+        self._first = first
+        delay = late_after(first.state) or _LATE_SECONDS
+        first.late_after(delay + _LATE_SECONDS if first.in_one_piece else delay, self._is_late)
         try:
             heard = await self._hear(first)
         except Overtaken:
@@ -310,12 +313,6 @@ class Exchange:
             with suppress(RouterError):
                 await self._after(hedge.second, hedge.heard)
 
-    def _expect(self, first: Attempt) -> None:
-        """Look at it again when it is late."""
-        self._first = first
-        delay = late_after(first.state) or _LATE_SECONDS
-        first.late_after(delay + _LATE_SECONDS if first.in_one_piece else delay, self._is_late)
-
     def _is_late(self) -> None:
         """Others are warned, and a second one starts where that is wise."""
         first = self._first
@@ -350,7 +347,7 @@ class Exchange:
 
     async def _until_commit(self, attempt: Attempt) -> list[Event] | Fault:
         held: list[Event] = []
-        while events := await attempt.read():
+        while not attempt.over and (events := await attempt.flow()):
             held += events
             last = events[-1]
             if isinstance(last, Failed):
@@ -494,11 +491,12 @@ class Exchange:
         pool, state = self._engine.pool, attempt.state
         pool.succeeded(state)
         latency = state.model.latency
-        if attempt.first_event is not None:
+        first = attempt.record.first_event
+        if first is not None:
             if attempt.in_one_piece:
-                latency.whole(attempt.first_event)
+                latency.whole(first)
             else:
-                latency.first_event(attempt.first_event)
+                latency.first_event(first)
             latency.generated(*attempt.speed())
         self._engine.room.changed()
         spent = self._spent.total if self.record.resumes else attempt.usage

@@ -25,35 +25,35 @@ class Watchdog:
     moves it during a wait to before ``armed_for`` says ``arm``. ``task`` is the one that waits.
 
     The timer is armed when a wait begins and none is, and looks at the deadline when it fires: moving the deadline
-    later costs nothing. ``interrupt`` ends a wait at once; ``remind`` has something called at a moment, by the same
-    timer. ``close`` when done. ``time`` is the loop's clock.
+    later costs nothing. ``interrupt`` ends a wait at once. ``remind``, said before the first wait, is called once at
+    ``remind_at``, by the same timer. ``close`` when done. ``time`` is the loop's clock.
     """
 
     __slots__ = (
         "_fired",
         "_interrupted",
         "_loop",
-        "_remind",
-        "_remind_at",
         "_timer",
         "_waited_until",
         "_waiting",
         "armed_for",
         "deadline",
+        "remind",
+        "remind_at",
         "task",
         "time",
     )
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, task: asyncio.Task[object]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, task: asyncio.Task[object], now: float) -> None:
         self.deadline = math.inf
         self.task = task
         self.time = loop.time
         self._loop = loop
         self._timer: asyncio.TimerHandle | None = None
         self.armed_for = 0.0
-        self._remind: Callable[[], None] | None = None
-        self._remind_at = math.inf
-        self._waited_until = loop.time()
+        self.remind: Callable[[], None] | None = None
+        self.remind_at = math.inf
+        self._waited_until = now
         self._waiting = False
         self._fired = False
         self._interrupted = False
@@ -90,15 +90,8 @@ class Watchdog:
             self._fired = self._interrupted = True
             self.task.cancel()
 
-    def remind(self, moment: float, call: Callable[[], None]) -> None:
-        """Have ``call`` called at this moment of the loop's clock, once; to be said before the first wait."""
-        self._remind, self._remind_at = call, moment
-
-    def no_reminder(self) -> None:
-        self._remind, self._remind_at = None, math.inf
-
     def close(self) -> None:
-        self._remind = None
+        self.remind = None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -108,7 +101,7 @@ class Watchdog:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        moment = self.deadline if self.deadline < self._remind_at else self._remind_at
+        moment = self.deadline if self.deadline < self.remind_at else self.remind_at
         if moment != math.inf:
             self.armed_for = moment
             self._timer = self._loop.call_at(moment, self._check)
@@ -116,9 +109,8 @@ class Watchdog:
     def _check(self) -> None:
         self._timer = None
         now, remind = self.time(), None
-        if now >= self._remind_at:
-            remind = self._remind
-            self.no_reminder()
+        if now >= self.remind_at:
+            remind, self.remind_at = self.remind, math.inf
         if self._waiting:  # where nobody does, the next wait arms it again
             if now < self.deadline:
                 self.arm()

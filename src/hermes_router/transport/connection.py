@@ -175,7 +175,9 @@ class Connection(asyncio.Protocol):
         self._transport: LateTransport | None = None
         self._parser: httptools.HttpResponseParser | None = None
         self._answer: Answer | None = None
-        self._fields: list[tuple[bytes, bytes]] = []
+        self._names: list[bytes] = []
+        self._values: list[bytes] = []
+        self._fields_size = 0
         self._head_bytes = 0
         self._to_end_of_file = False
         self._reusable = False
@@ -267,12 +269,15 @@ class Connection(asyncio.Protocol):
     # From the parser
 
     def on_message_begin(self) -> None:
-        self._fields = []
+        self._names, self._values = [], []
+        self._fields_size = 0
         if self._answer is None or self._answer.complete:
             self._reusable = False  # more than one answer to one request
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._fields.append((name, value))
+        self._names.append(name)
+        self._values.append(value)
+        self._fields_size += len(name) + len(value) + 4
 
     def on_headers_complete(self) -> None:
         answer, parser = self._answer, self._parser
@@ -281,10 +286,10 @@ class Connection(asyncio.Protocol):
         status = parser.get_status_code()
         if status < 200:  # informational (RFC 9110, 15.2); llhttp reports 101 as an upgrade, which nobody asked for
             return
-        if sum([len(name) + len(value) + 4 for name, value in self._fields]) > HEAD_LIMIT:
+        if self._fields_size > HEAD_LIMIT:
             self._refuse(answer, f"the head of {answer.host}'s answer is too large")
             return
-        headers = _joined(self._fields)
+        headers = _read(self._names, self._values)
         self._to_end_of_file = _is_close_delimited(headers)
         answer.begin(status, headers)
         if answer.without_body:
@@ -314,7 +319,8 @@ class Connection(asyncio.Protocol):
         if not self._reusable or transport.is_closing() or transport.get_write_buffer_size():
             self.abort()
             return
-        self.resume()
+        if self.paused:
+            self.resume()
         if answer.without_body:
             self._parser = httptools.HttpResponseParser(self)  # the old one may still wait for the body it was told of
         self._on_free(self)
@@ -344,10 +350,15 @@ class Connection(asyncio.Protocol):
             self.paused = True
 
 
-def _joined(fields: list[tuple[bytes, bytes]]) -> dict[str, str]:
-    headers: dict[str, str] = {}
-    for raw_name, raw_value in fields:
-        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1").strip()
+def _read(raw_names: list[bytes], raw_values: list[bytes]) -> dict[str, str]:
+    """The headers, repeated ones joined. All are decoded at once: neither names nor values hold a line end."""
+    names = b"\n".join(raw_names).decode("latin-1").lower().split("\n")
+    values = [value.strip() for value in b"\n".join(raw_values).decode("latin-1").split("\n")]
+    headers = dict(zip(names, values, strict=True))
+    if len(headers) == len(names):
+        return headers if raw_names else {}
+    headers = {}
+    for name, value in zip(names, values, strict=True):
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
     return headers
 
