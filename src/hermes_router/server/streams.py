@@ -25,6 +25,20 @@ class EventStream:
     """One streamed response. ``writer`` and ``headers`` are asked for once it is known who serves, or that nobody
     does. ``explain`` adds to an error what its caller should know, before it is written."""
 
+    __slots__ = (
+        "_call",
+        "_early",
+        "_explain",
+        "_headers",
+        "_loop",
+        "_make_writer",
+        "_sent_at",
+        "_timer",
+        "_write",
+        "_writer",
+        "folder",
+    )
+
     def __init__(
         self,
         call: Call,

@@ -159,6 +159,24 @@ class Connection(asyncio.Protocol):
     """``on_free`` is called when an answer is complete and the connection may carry another request; ``on_lost`` once,
     when it is closed for good, if it was ever open. ``paused``: it does not read from the network for now."""
 
+    __slots__ = (
+        "_answer",
+        "_fields_size",
+        "_head_bytes",
+        "_names",
+        "_on_free",
+        "_on_lost",
+        "_outbox",
+        "_parser",
+        "_reusable",
+        "_to_end_of_file",
+        "_transport",
+        "_values",
+        "idle_since",
+        "key",
+        "paused",
+    )
+
     def __init__(
         self,
         key: Hashable,
