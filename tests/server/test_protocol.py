@@ -12,7 +12,7 @@ import pytest
 from fakes.line import HIGH_WATER, LIMIT, Answer, Line, echo, settle, shared
 from fakes.virtual_time import run
 from hermes_router.server.http import Call, header
-from hermes_router.server.protocol import IDLE_SECONDS, SLOW_SECONDS, Shared
+from hermes_router.server.protocol import IDLE_SECONDS, SLOW_SECONDS, UNREAD_SECONDS, Shared
 
 GET = b"GET /a?b=%20c HTTP/1.1\r\nHost: x\r\n\r\n"
 POST = b"POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello"
@@ -519,31 +519,54 @@ def test_how_long_a_caller_is_waited_for(story: Story):
     run(main)
 
 
-def test_a_caller_who_does_not_read_a_stream_is_waited_for_and_comes_back():
+PIECES = [b"%d " % number + b"x" * 8192 for number in range(200)]
+
+
+async def pieces(call: Call) -> None:
+    call.start(200)
+    for piece in PIECES:
+        call.write(piece)
+        if call.full:
+            await call.drained()
+    call.end()
+    call.done()
+
+
+def test_a_caller_who_takes_nothing_of_a_stream_is_left_in_the_end():
     async def main() -> None:
-        pieces = [b"%d " % number + b"x" * 8192 for number in range(200)]
-
-        async def answer(call: Call) -> None:
-            call.start(200)
-            for piece in pieces:
-                call.write(piece)
-                if call.full:
-                    await call.drained()
-            call.end()
-            call.done()
-
-        common = shared(answer)
+        common = shared(pieces)
         one = Minutes(common)
         one.line.deaf = True
         one.line.say(GET)
-        await one.pass_(3600)
+        for _ in range(3):
+            await one.pass_(UNREAD_SECONDS - 50)
+            one.line.listen()
+            one.line.deaf = True
+            await settle(5)
+            assert one.line.unread
+        assert not one.line.closing
+        await one.pass_(UNREAD_SECONDS + 50)
+        assert one.line.aborted
+        assert not common.connections
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    run(main)
+
+
+def test_a_caller_who_does_not_read_a_stream_is_waited_for_and_comes_back():
+    async def main() -> None:
+        common = shared(pieces)
+        one = Minutes(common)
+        one.line.deaf = True
+        one.line.say(GET)
+        await one.pass_(UNREAD_SECONDS - 50)
         assert HIGH_WATER < len(one.line.unread) < 4 * HIGH_WATER
         for _ in range(200):
             one.line.listen()
             one.line.deaf = len(one.line.heard) < 500_000
             await settle(5)
         (got,) = one.line.answers()
-        assert (got.body, got.whole) == (b"".join(pieces), True)
+        assert (got.body, got.whole) == (b"".join(PIECES), True)
 
     run(main)
 

@@ -26,6 +26,8 @@ IDLE_SECONDS = 75.0
 """A connection may wait this long for its next request."""
 SLOW_SECONDS = 60.0
 """A head must be here within this; of a body something must come this often, and after an early answer all of it."""
+UNREAD_SECONDS = 600.0
+"""A caller who takes nothing of a stream for so long is left: a provider's connection and its quota wait behind it."""
 _UNASKED = 64 * 1024
 """Bytes of a body that are taken before anybody wants it."""
 _AHEAD = 8
@@ -150,6 +152,7 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self.full = True
+        self._since = self._loop.time()
 
     def resume_writing(self) -> None:
         self.full = False
@@ -271,13 +274,14 @@ class Connection(asyncio.Protocol):
     def look(self, now: float) -> None:
         """End the connection where its caller keeps us waiting for too long."""
         serving = self._serving
-        if serving is not None and (serving.complete or self._paused):
+        answering = serving is not None and (serving.complete or self._paused)
+        if answering and not self.full:
             return
         unsent = self._transport.get_write_buffer_size()
         if unsent != self._unsent:  # it reads, if slowly
             self._unsent, self._since = unsent, now
         waited = now - self._since
-        if waited <= SLOW_SECONDS:
+        if waited <= (UNREAD_SECONDS if answering else SLOW_SECONDS):
             return
         if self._parser is None or unsent or (serving is not None and serving.ended):
             self.abort()  # it was told so long ago that it may stop sending
