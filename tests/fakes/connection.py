@@ -42,11 +42,19 @@ class Wire(asyncio.Transport):
         self.reading = True
 
 
+class _Sent(list[LateTransport]):
+    def append(self, transport: LateTransport) -> None:
+        transport.flush()
+
+
 class AtOnce(Outbox):
     """Nothing waits for the end of the turn."""
 
-    def add(self, transport: LateTransport) -> None:
-        transport.flush()
+    def __init__(self) -> None:
+        self.waiting = _Sent()
+
+    def due(self) -> None:
+        return None
 
 
 class Line:
@@ -57,7 +65,7 @@ class Line:
         self.told: list[str] = []
         self.connection = Connection(
             "key",
-            AtOnce(asyncio.get_running_loop()),
+            AtOnce(),
             lambda _: self.told.append("free"),
             lambda _: self.told.append("lost"),
         )

@@ -142,7 +142,7 @@ class _Keeping:
         self._one = one
 
     async def __call__(self, call: Call) -> None:
-        kept = call._outlet = _Kept(call._outlet)
+        kept = call.outlet = _Kept(call.outlet)
         await self._one.app(call)
         if kept.streams and kept.ended:
             self._one.streams.append((call.path, b"".join(kept.parts)))

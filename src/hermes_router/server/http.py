@@ -58,12 +58,11 @@ class Call:
 
     ``id`` goes into every response, and so do the headers of ``also``; ``caller`` is set once the key was checked,
     ``record`` once it is known what is asked. When the caller leaves, ``left`` is set and ``task`` cancelled; when the
-    router cannot wait for its end, ``stopped`` is.
+    router cannot wait for its end, ``stopped`` is. A stream writes to the ``outlet`` without going through the call.
     """
 
     __slots__ = (
         "_body",
-        "_outlet",
         "_size",
         "_waiter",
         "also",
@@ -76,6 +75,7 @@ class Call:
         "left",
         "method",
         "old",
+        "outlet",
         "path",
         "query",
         "record",
@@ -106,7 +106,7 @@ class Call:
         self.ended = False
         self.left = False
         self.stopped = False
-        self._outlet = outlet
+        self.outlet = outlet
         self._body: bytes | bytearray = b""
         self._size = 0
         self._waiter: asyncio.Future[None] | None = None
@@ -125,31 +125,31 @@ class Call:
     def start(self, status: int, headers: Iterable[Header] = ()) -> None:
         """The head of a streamed response; it leaves with the first ``write``. Not for HEAD: nothing is held back."""
         self.started = True
-        self._outlet.head(self, status, headers)
+        self.outlet.head(self, status, headers)
 
     def write(self, data: bytes) -> None:
         """Some of the body. Who writes much looks at ``full``."""
-        self._outlet.send(self, data)
+        self.outlet.send(self, data)
 
     def end(self, data: bytes = b"") -> None:
         """The last of the body."""
         if not self.ended:
             self.ended = True
-            self._outlet.end(self, data)
+            self.outlet.end(self, data)
 
     def reply(self, status: int, body: bytes, headers: Iterable[Header] = ()) -> None:
         """A whole JSON response."""
         self.started = self.ended = True
-        self._outlet.reply(self, status, body, headers)
+        self.outlet.reply(self, status, body, headers)
 
     @property
     def full(self) -> bool:
         """The caller reads slowly: wait for ``drained`` before writing more."""
-        return self._outlet.full
+        return self.outlet.full
 
     async def drained(self) -> None:
         """Returns when there is room again."""
-        await self._outlet.drained()
+        await self.outlet.drained()
 
     def stop(self) -> None:
         """End the request: the router stops."""
@@ -160,7 +160,7 @@ class Call:
     def done(self) -> None:
         """Nobody works on it any more: an answer without its end must not look whole."""
         if not self.ended:
-            self._outlet.abort()
+            self.outlet.abort()
 
     # For the connection
 
@@ -194,7 +194,7 @@ class Call:
         stated = self.headers.get("content-length")
         if stated is not None and int(stated[-20:]) > limit:  # the parser takes 64 bits, behind any number of zeros
             raise _too_large(limit)
-        self._outlet.expect(self, limit)
+        self.outlet.expect(self, limit)
         while not self.complete and self._size <= limit:
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter

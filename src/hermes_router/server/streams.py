@@ -32,6 +32,7 @@ class EventStream:
         "_headers",
         "_loop",
         "_make_writer",
+        "_outlet",
         "_sent_at",
         "_timer",
         "_write",
@@ -47,6 +48,7 @@ class EventStream:
         explain: Callable[[RouterError], None],
     ) -> None:
         self._call = call
+        self._outlet = call.outlet
         self._explain = explain
         self._make_writer = writer
         self._writer: StreamWriter | None = None
@@ -93,8 +95,8 @@ class EventStream:
         data = write(events[0]) if len(events) == 1 else b"".join([write(event) for event in events])
         if data:
             self._sent_at = self._loop.time()
-            self._call.write(data)
-        return not self._call.full
+            self._outlet.send(self._call, data)
+        return not self._outlet.full
 
     async def drained(self) -> None:
         await self._call.drained()

@@ -18,19 +18,18 @@ _MOST = 64 * 1024
 class Outbox:
     """One for all connections of one side, on one loop."""
 
-    __slots__ = ("_loop", "_waiting")
+    __slots__ = ("_loop", "waiting")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._waiting: list[LateTransport] = []
+        self.waiting: list[LateTransport] = []
+        """Who has something to send. Whoever comes first says ``due``."""
 
-    def add(self, transport: LateTransport) -> None:
-        if not self._waiting:
-            self._loop.call_soon(self._flush)
-        self._waiting.append(transport)
+    def due(self) -> None:
+        self._loop.call_soon(self._flush)
 
     def _flush(self) -> None:
-        waiting, self._waiting = self._waiting, []
+        waiting, self.waiting = self.waiting, []
         for transport in waiting:
             transport.flush()
 
@@ -56,7 +55,10 @@ class LateTransport:
                 self.flush()
         else:
             self._data = data
-            self._outbox.add(self)
+            outbox = self._outbox
+            if not outbox.waiting:
+                outbox.due()
+            outbox.waiting.append(self)
 
     def write_now(self, parts: tuple[bytes, ...]) -> None:
         """What is too large to be copied together: sent at once."""
