@@ -87,6 +87,7 @@ class Attempt:
         "record",
         "spoke",
         "state",
+        "thought",
         "usage",
         "work",
     )
@@ -113,6 +114,8 @@ class Attempt:
         self.usage: Usage | None = None
         self.finish: Finish | None = None
         self.spoke = False
+        self.thought = False
+        """It was seen to think before it answered."""
         self._ledger = ledger
         self._transport = transport
         self._clock = clock
@@ -302,6 +305,8 @@ class Attempt:
                 if text:
                     self._output += count_text(text)
                     heard = True
+                    if kind is ReasoningDelta:
+                        self.thought = True
             elif kind in _OUTPUT:
                 heard = True
             elif kind is Usage:

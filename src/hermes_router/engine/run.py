@@ -490,6 +490,8 @@ class Exchange:
         await attempt.close()
         pool, state = self._engine.pool, attempt.state
         pool.succeeded(state)
+        if attempt.thought:
+            pool.learn_reasons(state)
         latency = state.model.latency
         first = attempt.record.first_event
         if first is not None:
