@@ -6,7 +6,7 @@ PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test test-recordings test-node agents check lint types format startup bench bench-table replay-day soak lock clean venv venv-dev
+.PHONY: help run test test-recordings test-node agents check lint types format startup bench bench-table bench-readme replay-day soak lock clean venv venv-dev
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -49,6 +49,9 @@ bench: venv ## measure what the router costs (Linux, cc, nginx; ARGS=--quick: 2 
 
 bench-table: venv ## print the table of the last bench
 	@$(BIN)/python bench/run.py --table bench/results.json
+
+bench-readme: venv ## put the last bench's short table into README.md
+	@$(BIN)/python bench/run.py --readme bench/results.json
 
 replay-day: venv-dev ## a day of traffic in virtual time: how much of the free quota is used, what is refused
 	$(BIN)/python scripts/replay_day.py $(ARGS)

@@ -96,14 +96,44 @@ class Results:
 def table(results: Results) -> str:
     """All of it as Markdown."""
     parts = [_cost(results), _streams(results), _memory(results), _planning(results), _startup(results)]
+    return "\n\n".join([_note(results), *(part for part in parts if part)]) + "\n"
+
+
+def _note(results: Results) -> str:
     machine = results.machine
     rounds = max((cell.number for cell in results.cells), default=0)
     strangers = statistics.median(cell.foreign for cell in results.cells) if results.cells else 0.0
-    note = (
+    return (
         f"{machine['at']}, {machine['processor']}, {machine['system']}, Python {machine['python']}; median of {rounds} "
         f"round{'s' if rounds != 1 else ''}; other programs used {strangers:.2f} cores meanwhile."
     )
-    return "\n\n".join([note, *(part for part in parts if part)]) + "\n"
+
+
+README_ROWS = ("small", "messages", "tools", "embeddings", "burst", "paced-300", "messages-300")
+
+
+def short(results: Results) -> str:
+    """What a README has room for: CPU beside nginx, and memory."""
+    rows = []
+    for load in _measured(results):
+        if load.name in README_ROWS:
+            cost = [results.median(load.name, name, lambda cell: cell.microseconds) for name in ("nginx", "full")]
+            per = [f"{_shown(value, 1)} us/{load.unit}" for value in cost]
+            rows.append([load.title, *per, _shown(results.ratio(load.name, "full"), 1, "x")])
+    memory = {name: target["memory"] for name, target in results.targets.items()}
+    for key, title in (("idle", "resident, idle"), ("paced-300", "resident, 300 streams")):
+        kept = [f"{_shown(_median(memory.get(name, {}).get(key)), 0)} MB" for name in ("nginx", "full")]
+        rows.append([title, *kept, ""])
+    return _markdown(["", "nginx, only proxying", "hermes-router", "ratio"], rows) + "\n\n" + _note(results)
+
+
+def put_into(page: Path, text: str) -> None:
+    """Between the page's marks ``<!-- bench -->`` and ``<!-- /bench -->``. Raises ValueError where they are missing."""
+    before, mark, rest = page.read_text().partition("<!-- bench -->\n")
+    _, end, after = rest.partition("<!-- /bench -->")
+    if not mark or not end:
+        raise ValueError(f"{page} has no place for it: <!-- bench --> and <!-- /bench --> are missing.")
+    page.write_text(f"{before}{mark}{text}\n{end}{after}")
 
 
 def _names(results: Results) -> list[str]:

@@ -23,7 +23,7 @@ from typing import Any
 import planning
 import startup
 from machine import PeakMemory, Process, compile_c, machine_busy
-from report import Cell, Results, table
+from report import Cell, Results, put_into, short, table
 from targets import KEY, Target, free_port, nginx_path, start_nginx, start_router, wait_for
 from workloads import Load, loads, small
 
@@ -213,6 +213,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--only", type=lambda text: text.split(","), default=[], help="names of loads, comma-separated")
     parser.add_argument("--out", type=Path, default=HERE, help="where results.json and table.md go")
     parser.add_argument("--table", type=Path, metavar="RESULTS", help="only print the table of an earlier run")
+    parser.add_argument("--readme", type=Path, metavar="RESULTS", help="put the table of an earlier run into README.md")
     options = parser.parse_args()
     options.rounds = options.rounds or (1 if options.quick else 3)
     options.seconds = options.seconds or (1.5 if options.quick else 6.0)
@@ -223,6 +224,9 @@ def main() -> None:
     options = read_options()
     if options.table:
         print(table(Results.read(options.table)))
+        return
+    if options.readme:
+        put_into(HERE.parent / "README.md", short(Results.read(options.readme)))
         return
     if sys.platform != "linux":
         raise SystemExit("bench: needs Linux (epoll, /proc, taskset).")

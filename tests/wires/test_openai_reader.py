@@ -682,6 +682,8 @@ THOUGHTS = {
     "closed once, mentioned again": ("<think>a</think>b</think><think>", None, "a", "b</think><think>"),
     "in the middle of a provider that thinks so": ("b <think>a</think>c", True, "a", "b c"),
     "a partial tag at the end": ("b <thin", True, "", "b <thin"),
+    "of a provider that thinks so, mentioned once": ("a < b, <b>c</b>", True, "", "a < b, <b>c</b>"),
+    "of a provider that thinks so, twice": ("<think>a</think>\n b<think>c</think>\n d", True, "ac", "bd"),
     "a partial closing tag at the end": ("<think>a</thi", None, "a</thi", ""),
 }
 
@@ -717,6 +719,9 @@ UNUSUAL: dict[str, dict[str, Any]] = {
     "white space": {"content": " \n"},
     "a list": {"content": [{"type": "text", "text": "Hi."}]},
     "think tags": {"content": "\n<think>hm</think>Hi."},
+    "think tags in the middle": {"content": "Hi. <think>hm</think> Ho."},
+    "a tag begun": {"content": "Hi. <thin"},
+    "white space first": {"content": "\n Hi."},
     "reasoning": {"content": "Hi.", "reasoning": "hm"},
     "reasoning_content": {"content": "Hi.", "reasoning_content": "hm"},
     "refusal": {"content": "Hi.", "refusal": "no"},
@@ -752,7 +757,8 @@ UNUSUAL: dict[str, dict[str, Any]] = {
         ),
     ],
 )
-def test_a_plain_answer_is_read_as_any_other_would_be(more: dict[str, Any]):
-    whole = orjson.dumps({"choices": [ENDED], **more})
+@pytest.mark.parametrize("think_tags", [None, True], ids=["", "a provider that thinks in tags"])
+def test_a_plain_answer_is_read_as_any_other_would_be(more: dict[str, Any], think_tags: bool | None):
+    whole, quirks = orjson.dumps({"choices": [ENDED], **more}), Quirks(think_tags=think_tags)
     by_the_long_way = b"\xef\xbb\xbf" + whole
-    assert read(whole) == read(by_the_long_way)
+    assert read(whole, quirks=quirks) == read(by_the_long_way, quirks=quirks)

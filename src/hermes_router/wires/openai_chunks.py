@@ -92,6 +92,11 @@ class AnswerReader:
         return self._think.plain and not self._logprobs
 
     @property
+    def untagged(self) -> bool:
+        """Whether text without "<" may."""
+        return self._think.quiet and not self._logprobs
+
+    @property
     def ending(self) -> bool:
         """Not where it calls tools: some providers say why they stop with each call (recorded: OpenRouter)."""
         return self._word is not None and self._reason is not FinishReason.TOOL_CALLS and not self._calls.count

@@ -107,6 +107,7 @@ class ChatReader:
         "_sniffed",
         "_sse",
         "_target",
+        "_untagged",
         "ending",
     )
 
@@ -119,6 +120,7 @@ class ChatReader:
         self._sse: SseParser | None = None
         self._sniffed = False
         self._plain_text = False
+        self._untagged = False
         self._bad_events = 0
         self.ending = False
 
@@ -187,7 +189,7 @@ class ChatReader:
         """The events of an answer that is one text and nothing else, decoded at a third of the price; None where it
         may be more than that."""
         quirks = self._target.quirks
-        if quirks.finish or quirks.think_tags or quirks.text_errors:
+        if quirks.finish or quirks.text_errors:
             return None
         try:
             answer = _WHOLE.decode(body)
@@ -195,7 +197,9 @@ class ChatReader:
             return None
         choice, groq = answer.choices[0], answer.x_groq
         text = choice.message.content
-        if choice.index or not text or text.lstrip().startswith("<") or (groq and not groq.keys().isdisjoint(_TOLD)):
+        if choice.index or not text or (groq and not groq.keys().isdisjoint(_TOLD)):
+            return None
+        if "<" in text and (quirks.think_tags or text.lstrip().startswith("<")):
             return None
         start = Start(answer.id, answer.model, answer.created, answer.system_fingerprint or None)
         events: list[Event] = [start, TextDelta(text)]
@@ -218,7 +222,7 @@ class ChatReader:
                     text = choice.delta.content
                     if choice.index:
                         continue
-                    if not text or self._plain_text:
+                    if not text or self._plain_text or (self._untagged and "<" not in text):
                         if thought := choice.delta.reasoning or choice.delta.reasoning_content:
                             events.append(ReasoningDelta(thought))
                         if text:
@@ -229,7 +233,7 @@ class ChatReader:
                 if answer.over:
                     self._over = True
                     break
-                self._plain_text, self.ending = answer.plain, answer.ending
+                self._plain_text, self._untagged, self.ending = answer.plain, answer.untagged, answer.ending
         return events
 
     def _frame(self, frame: Frame, events: list[Event], *, last: bool = False) -> None:

@@ -27,6 +27,11 @@ class ThinkSplitter:
         self._held = ""
         self.plain = False
 
+    @property
+    def quiet(self) -> bool:
+        """Outside of a thought, with nothing held back: text without "<" need not pass through here."""
+        return self._begun and not (self._thinking or self._trim or self._held)
+
     def feed(self, text: str) -> list[tuple[bool, str]]:
         """What ``text`` makes certain."""
         rest = self._held + text
