@@ -46,7 +46,8 @@ _COMMON = frozenset((
 ))
 _OPENAI = _COMMON | {
     "max_completion_tokens", "logit_bias", "logprobs", "top_logprobs", "n", "user", "metadata", "store",
-    "reasoning_effort", "service_tier", "verbosity", "modalities", "prediction",
+    "reasoning_effort", "service_tier", "verbosity", "modalities", "prediction", "prompt_cache_key",
+    "prompt_cache_retention", "safety_identifier",
 }
 _ANTHROPIC = frozenset((
     "model", "messages", "max_tokens", "system", "stream", "tools", "tool_choice", "stop_sequences", "temperature",
