@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from ..core.events import Usage
+
 
 class AttemptRecord(msgspec.Struct, gc=False):
     """One try. ``started`` and ``took`` in seconds since the request came; ``outcome`` is ``ok``, ``abandoned`` or the
@@ -48,3 +50,9 @@ class RequestRecord(msgspec.Struct, gc=False):
     reasoning: int = 0
     cache_read: int = 0
     resumes: int = 0
+
+    def spent(self, usage: Usage) -> None:
+        self.input += usage.input
+        self.output += usage.output
+        self.reasoning += usage.reasoning
+        self.cache_read += usage.cache_read

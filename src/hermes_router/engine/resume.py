@@ -168,6 +168,17 @@ class UsageSum:
             usage = Usage(known=False)
         self._total = usage if total is None else _plus(total, usage)
 
+    def told(self, events: list[Event]) -> list[Event]:
+        """The same events, the usage in them added and what all spent in its place."""
+        out: list[Event] = []
+        for event in events:
+            if isinstance(event, Usage):
+                self.add(event)
+                out.append(self._total or event)
+            else:
+                out.append(event)
+        return out
+
     @property
     def total(self) -> Usage | None:
         """None before anything was added."""

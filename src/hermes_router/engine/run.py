@@ -171,6 +171,10 @@ class Exchange:
         assert attempt is not None
         self._sent = Sent(to.folder)
         give: Give = to.give
+
+        def give_all(events: list[Event]) -> bool:
+            return to.give(self._spent.told(events))
+
         events, self._head = self._head, []
         while True:
             fault, events = self._looked_at(events)
@@ -178,7 +182,7 @@ class Exchange:
                 await to.drained()
             if fault is not None:
                 attempt = await self._resume(attempt, fault, self._sent)
-                give = self._with_all_usage(to.give)
+                give = give_all  # with what the earlier attempts spent
                 events, self._head = self._head, []
                 continue
             while (due := await attempt.flow(give)) is None:
@@ -471,21 +475,6 @@ class Exchange:
     def _guess(self, said: str) -> Usage:
         return Usage(input=self._work.needs.input, output=count_text(said), known=False)
 
-    def _with_all_usage(self, give: Give) -> Give:
-        """Gives the same events, the usage of the earlier attempts added."""
-
-        def add_and_give(events: list[Event]) -> bool:
-            out: list[Event] = []
-            for event in events:
-                if isinstance(event, Usage):
-                    self._spent.add(event)
-                    out.append(self._spent.total or event)
-                else:
-                    out.append(event)
-            return give(out)
-
-        return add_and_give
-
     async def _finished(self, attempt: Attempt) -> None:
         await attempt.close()
         pool, state = self._engine.pool, attempt.state
@@ -503,7 +492,7 @@ class Exchange:
         self._engine.room.changed()
         spent = self._spent.total if self.record.resumes else attempt.usage
         if spent is not None:
-            _add(self.record, spent)
+            self.record.spent(spent)
 
     def _exhausted(self, nobody: Nobody) -> RouterError:
         if self._doubt is not None:
@@ -518,10 +507,3 @@ class Exchange:
 
     def _elapsed(self) -> float:
         return self._loop.time() - self._began
-
-
-def _add(record: RequestRecord, usage: Usage) -> None:
-    record.input += usage.input
-    record.output += usage.output
-    record.reasoning += usage.reasoning
-    record.cache_read += usage.cache_read
