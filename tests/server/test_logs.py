@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from fakes.asgi import Asgi, GatedTransport, running
+from fakes.inside import GatedTransport, Inside, running
 from hermes_router.storage.sqlite import SqliteWriter
 from hermes_router.telemetry.database import SCHEMA, VERSION
 from hermes_router.telemetry.story import Story
@@ -40,24 +40,24 @@ third = ["other/m3"]
 TOOLS = [{"type": "function", "function": {"name": "look", "parameters": {"type": "object", "properties": {}}}}]
 
 
-async def logs(asgi: Asgi, query: str = "") -> list[dict[str, Any]]:
-    answer = await asgi.ask("GET", f"/v1/logs{query}")
+async def logs(inside: Inside, query: str = "") -> list[dict[str, Any]]:
+    answer = await inside.ask("GET", f"/v1/logs{query}")
     assert answer.status == 200, answer.body
     rows: list[dict[str, Any]] = answer.json["requests"]
     return rows
 
 
-async def story(asgi: Asgi, request_id: str) -> Story:
-    answer = await asgi.ask("GET", f"/v1/logs/{request_id}")
+async def story(inside: Inside, request_id: str) -> Story:
+    answer = await inside.ask("GET", f"/v1/logs/{request_id}")
     assert answer.status == 200, answer.body
     return msgspec.json.decode(answer.body, type=Story)
 
 
 async def test_requests_are_listed_newest_first_with_who_served_them(tmp_path: Path):
-    async with running(tmp_path, toml=TOML) as asgi:
-        first = await asgi.chat(model="only")
-        second = await asgi.chat(model="third", stream=True)
-        rows = await logs(asgi)
+    async with running(tmp_path, toml=TOML) as inside:
+        first = await inside.chat(model="only")
+        second = await inside.chat(model="third", stream=True)
+        rows = await logs(inside)
     assert [one["id"] for one in rows] == [one.headers["x-hermes-request-id"] for one in (second, first)]
     assert [(one["provider"], one["model"], one["stream"]) for one in rows] == [
         ("other", "m3", True),
@@ -92,13 +92,13 @@ async def test_filters_find_the_same_in_memory_and_on_disk(tmp_path: Path, query
     transport = GatedTransport()
     env = {"MAX_WAIT_SECONDS": "0", "REQUEST_LOG_SIZE": "500" if kept == "memory" else "1"}
     database = SqliteWriter(tmp_path / "log.sqlite", SCHEMA, VERSION) if kept == "disk" else None
-    async with running(tmp_path, toml=TOML, transport=transport, env=env, database=database) as asgi:
-        await asgi.chat(model="third")
-        await asgi.chat(model="only")
+    async with running(tmp_path, toml=TOML, transport=transport, env=env, database=database) as inside:
+        await inside.chat(model="third")
+        await inside.chat(model="only")
         transport.refuse["m1"] = (500, {"error": {"message": "broken"}})
-        await asgi.chat(model="only")
-        await asgi.ask("POST", "/v1/chat/completions", {"messages": []})
-        rows = await logs(asgi, query)
+        await inside.chat(model="only")
+        await inside.ask("POST", "/v1/chat/completions", {"messages": []})
+        rows = await logs(inside, query)
     assert [one["status"] for one in rows] == expected
 
 
@@ -107,16 +107,16 @@ async def test_filters_find_the_same_in_memory_and_on_disk(tmp_path: Path, query
     ["?limit=0", "?limit=x", "?limit=100000", "?status=fine", "?since=yesterday", "?colour=red"],
 )
 async def test_a_parameter_that_cannot_be_meant_is_refused_by_name(tmp_path: Path, query: str):
-    async with running(tmp_path, toml=TOML) as asgi:
-        answer = await asgi.ask("GET", f"/v1/logs{query}")
+    async with running(tmp_path, toml=TOML) as inside:
+        answer = await inside.ask("GET", f"/v1/logs{query}")
     assert answer.status == 400
     assert query[1:].partition("=")[0] in answer.json["error"]["message"]
 
 
 async def test_the_story_of_a_request_names_the_order_and_who_was_left_out_and_why(tmp_path: Path):
-    async with running(tmp_path, toml=TOML) as asgi:
-        answer = await asgi.chat(tools=TOOLS)
-        told = await story(asgi, answer.headers["x-hermes-request-id"])
+    async with running(tmp_path, toml=TOML) as inside:
+        answer = await inside.chat(tools=TOOLS)
+        told = await story(inside, answer.headers["x-hermes-request-id"])
     assert told.planned is not None
     assert {one.name for one in told.planned} == {"mine/m1", "other/m3"}
     assert told.planned[0].tails in (["1111"], ["3333"])
@@ -128,9 +128,9 @@ async def test_the_story_of_a_request_names_the_order_and_who_was_left_out_and_w
 async def test_the_story_of_a_failure_has_attempts_candidates_and_the_error(tmp_path: Path):
     transport = GatedTransport()
     transport.refuse["m1"] = (500, {"error": {"message": "broken inside"}})
-    async with running(tmp_path, toml=TOML, transport=transport, env={"MAX_WAIT_SECONDS": "0"}) as asgi:
-        answer = await asgi.chat(model="only")
-        told = await story(asgi, answer.headers["x-hermes-request-id"])
+    async with running(tmp_path, toml=TOML, transport=transport, env={"MAX_WAIT_SECONDS": "0"}) as inside:
+        answer = await inside.chat(model="only")
+        told = await story(inside, answer.headers["x-hermes-request-id"])
     assert answer.status == 503
     assert told.failure is not None
     assert (told.failure.status, told.failure.code) == (503, "all_candidates_exhausted")
@@ -143,10 +143,10 @@ async def test_the_story_of_a_failure_has_attempts_candidates_and_the_error(tmp_
 async def test_a_request_that_nobody_can_serve_has_a_story_too(tmp_path: Path):
     toml = TOML.replace("tier = 3\n", "tier = 3\nvision = false\n")
     image = [{"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}]
-    async with running(tmp_path, toml=toml) as asgi:
+    async with running(tmp_path, toml=toml) as inside:
         body = {"model": "x", "messages": [{"role": "user", "content": image}]}
-        answer = await asgi.ask("POST", "/v1/chat/completions", body)
-        told = await story(asgi, answer.headers["x-hermes-request-id"])
+        answer = await inside.ask("POST", "/v1/chat/completions", body)
+        told = await story(inside, answer.headers["x-hermes-request-id"])
     assert answer.status == 400
     assert told.planned == []
     assert {one.name for one in told.dropped or ()} == {"mine/m1", "mine/plain", "other/m3"}
@@ -160,14 +160,14 @@ async def test_what_the_log_keeps_on_disk_is_there_after_a_restart_and_holds_no_
     def open_log() -> SqliteWriter:
         return SqliteWriter(path, SCHEMA, VERSION)
 
-    async with running(tmp_path, toml=TOML, transport=transport, database=open_log()) as asgi:
-        served = await asgi.chat("the secret plan", model="third")
+    async with running(tmp_path, toml=TOML, transport=transport, database=open_log()) as inside:
+        served = await inside.chat("the secret plan", model="third")
         transport.refuse["m1"] = (500, {"error": {"message": "broken"}})
-        failed = await asgi.chat("the secret plan", model="only", x_hermes_max_wait="0")
-    async with running(tmp_path, toml=TOML, database=open_log()) as asgi:
-        rows = await logs(asgi)
-        told = await story(asgi, rows[0]["id"])
-        straight = await story(asgi, rows[1]["id"])
+        failed = await inside.chat("the secret plan", model="only", x_hermes_max_wait="0")
+    async with running(tmp_path, toml=TOML, database=open_log()) as inside:
+        rows = await logs(inside)
+        told = await story(inside, rows[0]["id"])
+        straight = await story(inside, rows[1]["id"])
     assert [one["id"] for one in rows] == [one.headers["x-hermes-request-id"] for one in (failed, served)]
     assert told.dropped
     assert told.failure is not None
@@ -178,8 +178,8 @@ async def test_what_the_log_keeps_on_disk_is_there_after_a_restart_and_holds_no_
 
 
 async def test_an_unknown_id_is_a_404(tmp_path: Path):
-    async with running(tmp_path, toml=TOML) as asgi:
-        answer = await asgi.ask("GET", "/v1/logs/req_nothing")
+    async with running(tmp_path, toml=TOML) as inside:
+        answer = await inside.ask("GET", "/v1/logs/req_nothing")
     assert (answer.status, answer.json["error"]["code"]) == (404, "request_not_found")
 
 
@@ -187,8 +187,8 @@ async def test_a_stream_that_breaks_for_good_is_an_error_in_the_log(tmp_path: Pa
     transport = GatedTransport(open_gate=False)
     async with running(
         tmp_path, toml=TOML, transport=transport, env={"GAP_TIMEOUT": "0.1", "STREAM_RESUME": "0"}
-    ) as asgi:
-        await asgi.chat(model="only", stream=True, x_hermes_max_wait="0")
-        (one,) = await logs(asgi)
+    ) as inside:
+        await inside.chat(model="only", stream=True, x_hermes_max_wait="0")
+        (one,) = await logs(inside)
     assert one["status"] == 200
     assert one["error"] == "stream_interrupted"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.asgi import Asgi, GatedTransport, running
+from fakes.inside import GatedTransport, Inside, running
 from hermes_router.storage.sqlite import SqliteWriter
 from hermes_router.telemetry.database import SCHEMA, VERSION
 
@@ -36,8 +36,8 @@ class Clock:
         return self.now
 
 
-async def table(asgi: Asgi, query: str) -> dict[str, tuple[int, int, int, int]]:
-    answer = await asgi.ask("GET", f"/v1/usage{query}")
+async def table(inside: Inside, query: str) -> dict[str, tuple[int, int, int, int]]:
+    answer = await inside.ask("GET", f"/v1/usage{query}")
     assert answer.status == 200, answer.body
     rows = answer.json["rows"]
     total = answer.json["total"]
@@ -51,18 +51,18 @@ async def test_usage_is_added_up_by_provider_model_caller_and_day(tmp_path: Path
     clock, transport = Clock(NOON), GatedTransport()
     database = SqliteWriter(tmp_path / "log.sqlite", SCHEMA, VERSION) if kept == "disk" else None
     env = {"PROXY_API_KEYS": "sk-router-1,sk-second-2222", "MAX_WAIT_SECONDS": "0"}
-    async with running(tmp_path, toml=TOML, transport=transport, env=env, clock=clock, database=database) as asgi:
-        await asgi.chat(model="one")
-        await asgi.chat(model="two", key="sk-second-2222")
+    async with running(tmp_path, toml=TOML, transport=transport, env=env, clock=clock, database=database) as inside:
+        await inside.chat(model="one")
+        await inside.chat(model="two", key="sk-second-2222")
         clock.now += DAY
-        await asgi.chat(model="three")
+        await inside.chat(model="three")
         transport.refuse["m3"] = (500, {"error": {"message": "no"}})
-        await asgi.chat(model="three")
-        by_provider = await table(asgi, "?by=provider")
-        by_model = await table(asgi, "?by=model")
-        by_caller = await table(asgi, "?by=caller")
-        by_day = await table(asgi, "?by=day")
-        today = await table(asgi, "?by=provider&days=1")
+        await inside.chat(model="three")
+        by_provider = await table(inside, "?by=provider")
+        by_model = await table(inside, "?by=model")
+        by_caller = await table(inside, "?by=caller")
+        by_day = await table(inside, "?by=day")
+        today = await table(inside, "?by=provider&days=1")
     assert by_provider == {"mine": (2, 0, 22, 10), "none": (1, 1, 0, 0), "other": (1, 0, 11, 5)}
     assert by_model["mine/m2"] == (1, 0, 11, 5)
     assert by_caller == {"...er-1": (3, 1, 22, 10), "...2222": (1, 0, 11, 5)}
@@ -73,12 +73,12 @@ async def test_usage_is_added_up_by_provider_model_caller_and_day(tmp_path: Path
 async def test_usage_survives_a_restart_and_goes_on(tmp_path: Path):
     for expected in (1, 2, 3):
         database = SqliteWriter(tmp_path / "log.sqlite", SCHEMA, VERSION)
-        async with running(tmp_path, toml=TOML, database=database) as asgi:
-            await asgi.chat(model="one")
-            assert await table(asgi, "?by=provider") == {"mine": (expected, 0, 11 * expected, 5 * expected)}
+        async with running(tmp_path, toml=TOML, database=database) as inside:
+            await inside.chat(model="one")
+            assert await table(inside, "?by=provider") == {"mine": (expected, 0, 11 * expected, 5 * expected)}
 
 
 @pytest.mark.parametrize("query", ["?by=colour", "?days=0", "?days=401", "?days=x"])
 async def test_a_wrong_parameter_of_usage_is_refused(tmp_path: Path, query: str):
-    async with running(tmp_path, toml=TOML) as asgi:
-        assert (await asgi.ask("GET", f"/v1/usage{query}")).status == 400
+    async with running(tmp_path, toml=TOML) as inside:
+        assert (await inside.ask("GET", f"/v1/usage{query}")).status == 400

@@ -1,1 +1,1 @@
-"""The HTTP surface: plain ASGI, one module per surface under routes/."""
+"""The HTTP surface: the server itself, and one module per surface under routes/."""

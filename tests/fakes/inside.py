@@ -68,7 +68,7 @@ class Stream:
         return Answer(self.status, self._pipe.headers, b"".join(self.parts))
 
 
-class Asgi:
+class Inside:
     """Speaks to an App."""
 
     def __init__(self, app: App) -> None:
@@ -135,7 +135,7 @@ async def running(
     store: StateStore | None = None,
     database: Database | None = None,
     clock: Callable[[], float] | None = None,
-) -> AsyncIterator[Asgi]:
+) -> AsyncIterator[Inside]:
     """The application between its start and its stop."""
     loaded = load_from(folder, {"ADMIN_API_KEY": ADMIN, **(env or {})}, toml=toml, auth=auth)
     more = {"clock": clock} if clock else {}
@@ -148,7 +148,7 @@ async def running(
     )
     await app.start()
     try:
-        yield Asgi(app)
+        yield Inside(app)
     finally:
         await app.stop()
 
