@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fakes.lab import DIALECTS, Heard, Lab, toml_of
-from fakes.memory_transport import streamed
+from fakes.memory_transport import refusal, streamed
 from fakes.speaker import spoken
 from fakes.upstream import Chunk, delta
 from fakes.virtual_time import run
@@ -62,5 +62,17 @@ def test_an_enforced_format_that_is_held_has_keepalives_meanwhile(dialect: str):
         assert heard.took > 40
         assert longest_quiet(heard) <= MOST_QUIET
         assert any("structured-output=enforced" in comment for comment in heard.comments)
+
+    run(main)
+
+
+def test_who_serves_a_stream_whose_head_went_out_early_is_said_whatever_its_name():
+    async def main() -> None:
+        lab = Lab(toml_of("first").replace('id = "m"', 'id = "modèle"'))
+        busy = refusal(429, "slow down", {"retry-after": "20"})
+        lab.up.script("first", busy, streamed(spoken("Well.", [], 4)))
+        heard = await lab.ask(model="auto")
+        assert (heard.text, heard.error) == ("Well.", None)
+        assert any("provider=first model=modèle" in comment for comment in heard.comments)
 
     run(main)

@@ -148,7 +148,7 @@ def _remember(runtime: Runtime, exchange: Exchange, answer: Answer) -> None:
 
 
 def _note(exchange: Exchange) -> str:
-    lines = b"".join(served_headers(exchange)).decode().splitlines()
+    lines = b"".join(served_headers(exchange)).decode("latin-1").splitlines()
     return "hermes-router " + " ".join(line.removeprefix("x-hermes-").replace(": ", "=", 1) for line in lines)
 
 
