@@ -50,7 +50,6 @@ _KNOWN = frozenset({
 _ALSO_PASSED_ON = frozenset({"prompt_cache_key", "safety_identifier", "service_tier"})
 
 _EFFORTS = {word: word for word in ("none", "minimal", "low", "medium", "high", "xhigh")} | {"max": "xhigh"}
-_KEPT_ELSEWHERE = {"conversation": "previous_response_id, or the items themselves", "prompt": "instructions"}
 _SEALED = "reasoning.encrypted_content"
 _LOGPROBS = "message.output_text.logprobs"
 

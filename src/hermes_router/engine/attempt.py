@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Protocol
 
 import msgspec
 
@@ -22,6 +23,7 @@ from ..core.events import (
     Vectors,
 )
 from ..core.faults import Fault, Kind, Scope
+from ..core.fold import Folder
 from ..core.tokens import count_text
 from ..pool.ledger import Lease, Ledger
 from ..pool.states import DeploymentState
@@ -49,6 +51,21 @@ _TRANSPORT_FAULTS = {
 
 Give = Callable[[list[Event]], bool]
 """Takes a batch of events; False where the caller reads slowly, and nothing more should be given for now."""
+
+
+class Taker(Protocol):
+    """Who is given a stream of events."""
+
+    @property
+    def folder(self) -> Folder:
+        """What was given so far."""
+        ...
+
+    def give(self, events: list[Event]) -> bool:
+        """A batch. False where the caller reads slowly: then nothing more is given before ``drained`` returns."""
+        ...
+
+    async def drained(self) -> None: ...
 
 
 class Attempt:

@@ -9,19 +9,17 @@ import asyncio
 import math
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Protocol
 
 from ..core.errors import RouterError
 from ..core.events import Event, Failed, Note, Usage
 from ..core.faults import Fault, Kind, Scope
-from ..core.fold import Folder
 from ..core.tokens import count_text
 from ..pool.pool import Pool
 from ..pool.states import DeploymentState
 from ..routing.needs import Needs
 from ..routing.plan import Plan
 from ..transport.base import Transport
-from .attempt import Attempt, Give
+from .attempt import Attempt, Give, Taker
 from .commit import commits, emptiness, finish_of
 from .hedge import Hedge, late_after
 from .records import AttemptRecord, RequestRecord
@@ -50,21 +48,6 @@ class Engine:
         self.room = Room(pool.ledger, clock)
         self.open = 0
         """Exchanges under way."""
-
-
-class Taker(Protocol):
-    """Who is given a stream of events."""
-
-    @property
-    def folder(self) -> Folder:
-        """What was given so far."""
-        ...
-
-    def give(self, events: list[Event]) -> bool:
-        """A batch. False where the caller reads slowly: then nothing more is given before ``drained`` returns."""
-        ...
-
-    async def drained(self) -> None: ...
 
 
 class Exchange:

@@ -28,6 +28,7 @@ _OWN = frozenset({"model", "messages", "stream", "stream_options", "tools", "too
 """Fields an allow-list has no say in: without them the answer would be another one, or its usage unknown."""
 _MAX_TOKENS = frozenset({"max_tokens", "max_completion_tokens"})
 _DEFAULT_MAX_TOKENS = 8192
+_ALSO_SAID = ("seed", "presence_penalty", "frequency_penalty", "logit_bias", "logprobs", "top_logprobs")
 _OF_BOTH = ("prompt_cache_key", "prompt_cache_retention", "safety_identifier", "service_tier", "verbosity")
 """Fields that mean the same in OpenAI's Responses and in Chat Completions. ``metadata`` does not: here it belongs to
 answers that OpenAI keeps, and is refused without ``store`` (OpenAI API reference, "Create chat completion")."""
@@ -207,18 +208,9 @@ def _taste(body: Table, request: Request, quirks: Quirks) -> None:
         # OpenAI has no top_k: from another dialect it goes only where it is known to be taken.
         if said.top_k is not None and (quirks.allow is not None or request.dialect == "openai"):
             body["top_k"] = said.top_k
-    if said.seed is not None:
-        body["seed"] = said.seed
-    if said.presence_penalty is not None:
-        body["presence_penalty"] = said.presence_penalty
-    if said.frequency_penalty is not None:
-        body["frequency_penalty"] = said.frequency_penalty
-    if said.logit_bias is not None:
-        body["logit_bias"] = said.logit_bias
-    if said.logprobs is not None:
-        body["logprobs"] = said.logprobs
-    if said.top_logprobs is not None:
-        body["top_logprobs"] = said.top_logprobs
+    for name in _ALSO_SAID:
+        if (value := getattr(said, name)) is not None:
+            body[name] = value
     if request.user is not None:
         body["user"] = request.user
     if request.metadata is not None and request.dialect == "openai":
